@@ -1,0 +1,370 @@
+//! A TOML or JSON file as a tree in which every value knows its place.
+//!
+//! [`parse_toml`] and [`parse_json`] make [`Node`]s; [`Fields`] reads the keys of one table and collects every
+//! problem, unknown keys among them, instead of stopping at the first as a derived deserializer does.
+//! The order of a table is the order of the file, whatever the features of the crates below.
+
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
+
+/// A value together with where it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl<T> Located<T> {
+    /// A value and its place.
+    pub fn new(value: T, place: Place) -> Self {
+        Located { value, place }
+    }
+}
+
+/// One value of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Where the value stands. JSON values have the place of their file: its parser keeps no spans.
+    pub place: Place,
+    /// The value.
+    pub value: NodeValue,
+}
+
+/// The kinds of value that TOML and JSON know, numbers kept as they were written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeValue {
+    /// A string.
+    String(String),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction or exponent, as text: `1.10` is not `1.1` in a version.
+    Float(String),
+    /// True or false.
+    Bool(bool),
+    /// A TOML date or time, as text.
+    Datetime(String),
+    /// JSON's `null`.
+    Null,
+    /// A list.
+    Array(Vec<Node>),
+    /// A table.
+    Table(Table),
+}
+
+/// The entries of a table in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    entries: Vec<(Located<String>, Node)>,
+}
+
+impl Table {
+    /// The entries, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = (&Located<String>, &Node)> {
+        self.entries.iter().map(|(key, node)| (key, node))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        let found = self.entries.iter().find(|(name, _)| name.value == key);
+        found.map(|(_, node)| node)
+    }
+
+    /// Lays `over` on this table: tables merge, anything else is replaced. A table that names an environment
+    /// variable (`{ env = … }`) is one value and is replaced whole.
+    pub fn merge(&mut self, over: Table) {
+        for (key, node) in over.entries {
+            match self
+                .entries
+                .iter_mut()
+                .find(|(name, _)| name.value == key.value)
+            {
+                None => self.entries.push((key, node)),
+                Some((name, old)) => match (&mut old.value, node.value) {
+                    (NodeValue::Table(old), NodeValue::Table(new)) if new.get("env").is_none() => {
+                        old.merge(new);
+                    }
+                    (_, value) => {
+                        *name = key;
+                        *old = Node {
+                            place: node.place,
+                            value,
+                        };
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl Node {
+    /// What the value is, for messages: `a string`, `a list` …
+    pub fn kind(&self) -> &'static str {
+        match self.value {
+            NodeValue::String(_) => "a string",
+            NodeValue::Integer(_) => "a number",
+            NodeValue::Float(_) => "a number with a fraction",
+            NodeValue::Bool(_) => "true or false",
+            NodeValue::Datetime(_) => "a date",
+            NodeValue::Null => "null",
+            NodeValue::Array(_) => "a list",
+            NodeValue::Table(_) => "a table",
+        }
+    }
+
+    /// The error for a value that is not what its key takes.
+    pub fn expected(&self, key: &str, wanted: &str) -> Diagnostic {
+        let message = format!("`{key}` takes {wanted}, not {}", self.kind());
+        let error = Diagnostic::error(Code::WrongType, self.place.clone(), message);
+        match (&self.value, wanted) {
+            (NodeValue::String(text), "a list of strings") => {
+                let items: Vec<String> = text.split([' ', ',']).map(quoted).collect();
+                error.help(format!("write `{key} = [{}]`", items.join(", ")))
+            }
+            (NodeValue::Integer(_) | NodeValue::Float(_), "a string") => {
+                error.help(format!("put it in quotes: \"{}\"", self.place.text()))
+            }
+            _ => error,
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
+/// Parses TOML. All syntax errors are reported, each with its place.
+pub fn parse_toml(source: &Arc<Source>) -> Result<Table, Vec<Diagnostic>> {
+    let (table, errors) = DeTable::parse_recoverable(source.text());
+    if errors.is_empty() {
+        return Ok(toml_table(table.into_inner(), source));
+    }
+    let diagnostics = errors.iter().map(|error| {
+        let span = error.span().unwrap_or(0..0);
+        let place = Place::new(source, span.clone());
+        let message = error.message().replace('\n', ", ");
+        let line = source.text()[..place.span().start].rsplit('\n').next();
+        let tab = place.text().contains('\t') || line.is_some_and(|line| line.contains('\t'));
+        let quotes = message.contains("string values must be quoted");
+        Diagnostic::error(Code::TomlSyntax, place, message).maybe_help(match (tab, quotes) {
+            (true, _) => Some("a tab inside a value is written `\\t` in TOML".to_string()),
+            (_, true) => Some("put the value in quotes".to_string()),
+            _ => None,
+        })
+    });
+    Err(diagnostics.collect())
+}
+
+fn toml_table(table: DeTable<'_>, source: &Arc<Source>) -> Table {
+    let mut entries: Vec<_> = table
+        .into_iter()
+        .map(|(key, value)| {
+            let place = Place::new(source, key.span());
+            let key = Located::new(key.into_inner().into_owned(), place);
+            let place = Place::new(source, value.span());
+            let value = toml_value(value.into_inner(), source);
+            (key, Node { place, value })
+        })
+        .collect();
+    // The crate hands out keys sorted or as written, by a feature that any other crate may switch on.
+    entries.sort_by_key(|(key, _)| key.place.span().start);
+    Table { entries }
+}
+
+fn toml_value(value: DeValue<'_>, source: &Arc<Source>) -> NodeValue {
+    match value {
+        DeValue::String(text) => NodeValue::String(text.into_owned()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| NodeValue::Float(number.to_string()), NodeValue::Integer),
+        DeValue::Float(number) => NodeValue::Float(number.as_str().to_string()),
+        DeValue::Boolean(value) => NodeValue::Bool(value),
+        DeValue::Datetime(date) => NodeValue::Datetime(date.to_string()),
+        DeValue::Array(items) => {
+            let items = items.into_iter().map(|item| Node {
+                place: Place::new(source, item.span()),
+                value: toml_value(item.into_inner(), source),
+            });
+            NodeValue::Array(items.collect())
+        }
+        DeValue::Table(table) => NodeValue::Table(toml_table(table, source)),
+    }
+}
+
+/// Parses JSON whose top is an object.
+pub fn parse_json(source: &Arc<Source>) -> Result<Table, Vec<Diagnostic>> {
+    let place = Place::new(source, 0..0);
+    match serde_json::from_str(source.text()) {
+        Ok(serde_json::Value::Object(map)) => Ok(json_table(map, &place)),
+        Ok(_) => Err(vec![Diagnostic::error(
+            Code::WrongType,
+            place,
+            "the file holds no object: names and values are wanted",
+        )]),
+        Err(error) => {
+            let offset = source.offset(error.line(), error.column());
+            let place = Place::new(source, offset..offset);
+            let message = error.to_string();
+            let message = message.split(" at line ").next().unwrap_or_default();
+            Err(vec![Diagnostic::error(Code::JsonSyntax, place, message)])
+        }
+    }
+}
+
+fn json_table(map: serde_json::Map<String, serde_json::Value>, place: &Place) -> Table {
+    let mut entries: Vec<_> = map
+        .into_iter()
+        .map(|(key, value)| {
+            (
+                Located::new(key, place.clone()),
+                Node {
+                    place: place.clone(),
+                    value: json_value(value, place),
+                },
+            )
+        })
+        .collect();
+    // Sorted or as written by a feature that any other crate may switch on: settle it here.
+    entries.sort_by(|(a, _), (b, _)| a.value.cmp(&b.value));
+    Table { entries }
+}
+
+fn json_value(value: serde_json::Value, place: &Place) -> NodeValue {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null => NodeValue::Null,
+        Json::Bool(value) => NodeValue::Bool(value),
+        Json::Number(number) => match number.as_i64() {
+            Some(integer) => NodeValue::Integer(integer),
+            None => NodeValue::Float(number.to_string()),
+        },
+        Json::String(text) => NodeValue::String(text),
+        Json::Array(items) => {
+            let items = items.into_iter().map(|item| Node {
+                place: place.clone(),
+                value: json_value(item, place),
+            });
+            NodeValue::Array(items.collect())
+        }
+        Json::Object(map) => NodeValue::Table(json_table(map, place)),
+    }
+}
+
+/// Reads the keys of one table: each is asked for once, and what nobody asked for is reported by [`Fields::finish`].
+pub struct Fields<'a, 'p> {
+    table: &'a Table,
+    asked: Vec<&'static str>,
+    /// What went wrong so far.
+    pub problems: &'p mut Vec<Diagnostic>,
+}
+
+impl<'a, 'p> Fields<'a, 'p> {
+    /// Starts reading `table`; problems go to `problems`.
+    pub fn new(table: &'a Table, problems: &'p mut Vec<Diagnostic>) -> Self {
+        Fields {
+            table,
+            asked: Vec::new(),
+            problems,
+        }
+    }
+
+    /// The value of `key`, whatever it is.
+    pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.asked.push(key);
+        self.table.get(key)
+    }
+
+    fn typed<T>(
+        &mut self,
+        key: &'static str,
+        wanted: &str,
+        read: impl FnOnce(&'a Node) -> Option<T>,
+    ) -> Option<Located<T>> {
+        let node = self.node(key)?;
+        match read(node) {
+            Some(value) => Some(Located::new(value, node.place.clone())),
+            None => {
+                self.problems.push(node.expected(key, wanted));
+                None
+            }
+        }
+    }
+
+    /// A string.
+    pub fn string(&mut self, key: &'static str) -> Option<Located<String>> {
+        self.typed(key, "a string", |node| match &node.value {
+            NodeValue::String(text) => Some(text.clone()),
+            _ => None,
+        })
+    }
+
+    /// True or false.
+    pub fn bool(&mut self, key: &'static str) -> Option<Located<bool>> {
+        self.typed(key, "true or false", |node| match node.value {
+            NodeValue::Bool(value) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// A whole number.
+    pub fn integer(&mut self, key: &'static str) -> Option<Located<i64>> {
+        self.typed(key, "a whole number", |node| match node.value {
+            NodeValue::Integer(value) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// A table.
+    pub fn table(&mut self, key: &'static str) -> Option<&'a Table> {
+        let located = self.typed(key, "a table", |node| match &node.value {
+            NodeValue::Table(table) => Some(table),
+            _ => None,
+        });
+        located.map(|located| located.value)
+    }
+
+    /// A list of strings.
+    pub fn strings(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
+        let items = self.typed(key, "a list of strings", |node| match &node.value {
+            NodeValue::Array(items) => Some(items),
+            _ => None,
+        })?;
+        let mut strings = Vec::new();
+        for item in items.value {
+            match &item.value {
+                NodeValue::String(text) => {
+                    strings.push(Located::new(text.clone(), item.place.clone()));
+                }
+                _ => self.problems.push(item.expected(key, "strings")),
+            }
+        }
+        Some(strings)
+    }
+
+    /// A string, or a list of strings.
+    pub fn string_or_strings(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
+        match self.table.get(key).map(|node| &node.value) {
+            Some(NodeValue::String(_)) => self.string(key).map(|one| vec![one]),
+            _ => self.strings(key),
+        }
+    }
+
+    /// Reports each key that was never asked for, with the asked key that is most like it.
+    pub fn finish(self) {
+        for (key, _) in self.table.iter() {
+            if !self.asked.contains(&key.value.as_str()) {
+                let message = format!("`{}` is not a key here", key.value);
+                let help = closest(&key.value, self.asked.iter().copied())
+                    .map(|name| format!("did you mean `{name}`?"))
+                    .unwrap_or_else(|| format!("known here: {}", self.asked.join(", ")));
+                self.problems.push(
+                    Diagnostic::error(Code::UnknownKey, key.place.clone(), message).help(help),
+                );
+            }
+        }
+    }
+}

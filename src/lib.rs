@@ -1,0 +1,13 @@
+//! crossfile expands one Dockerfile template into a Dockerfile per architecture, from one table of names.
+//!
+//!
+//! The library prints nothing, never exits, and reads neither environment nor working directory.
+//!
+//! The feature `cli` (default) is the command `crossfile`; a library user leaves it out with
+//! `default-features = false`.
+
+pub mod diagnostic;
+pub mod document;
+
+pub use diagnostic::{Code, Diagnostic, Place, Severity, Source};
+pub use document::Located;
