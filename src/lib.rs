@@ -6,8 +6,10 @@
 //! The feature `cli` (default) is the command `crossfile`; a library user leaves it out with
 //! `default-features = false`.
 
+pub mod arch;
 pub mod diagnostic;
 pub mod document;
 
+pub use arch::{ArchMap, ArchName, Entry, Platform, ResolveError};
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Source};
 pub use document::Located;
