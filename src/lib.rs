@@ -7,9 +7,20 @@
 //! `default-features = false`.
 
 pub mod arch;
+mod context;
 pub mod diagnostic;
+pub mod dockerfile;
 pub mod document;
+mod read;
+pub mod template;
+mod value;
 
 pub use arch::{ArchMap, ArchName, Entry, Platform, ResolveError};
+pub use context::{Context, Slot};
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Source};
 pub use document::Located;
+pub use template::{
+    Dialect, Language, Missing, Name, NameKind, Names, NoPartials, Parsed, PartialFolders,
+    Partials, RenderFailure, Shape, Template,
+};
+pub use value::Value;

@@ -1,0 +1,435 @@
+//! The Handlebars dialect, on the handlebars crate, fenced.
+//!
+//! Text → [`tags`] (places, balance, depth) → the crate's parser → [`check`] (names and calls, partials loaded on the
+//! way) → one registry per template, rendered once per cell. Everything that the crate would print as nothing, escape
+//! for HTML, or end the process over is an error with a place before or instead.
+
+mod check;
+pub(crate) mod helpers;
+pub(crate) mod tags;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use handlebars::template::{Parameter, Subexpression, TemplateElement};
+use handlebars::{Handlebars, RenderErrorReason, Template, TemplateError, no_escape};
+
+use crate::context::Context;
+use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
+use crate::template::names::Names;
+use crate::template::{Language, Missing, RenderFailure};
+use check::{Checker, Frame};
+use helpers::{ABSENT, STRICT_VALUE, signature};
+use tags::{MAX_DEPTH, Tag, TagKind, check_blocks, first_word, tags};
+
+/// The name of the template itself in its registry. No partial can be called so.
+const MAIN: &str = "\u{0}main";
+
+/// Words of Go templates, which appear in Dockerfiles as `docker inspect -f '{{range .Mounts}}…{{end}}'`.
+const GO_KEYWORDS: &[&str] = &[
+    "block", "break", "continue", "define", "end", "html", "js", "json", "print", "printf",
+    "println", "range", "template", "urlquery",
+];
+
+/// Whether the text holds a `{{` that opens a name, a helper or a block. `{{.Id}}` does not.
+pub(crate) fn is_template(text: &str, names: &Names) -> bool {
+    let (tags, unclosed) = tags(text);
+    let opens = |tag: &Tag| {
+        let inner = &text[tag.inner.clone()];
+        let word = first_word(inner);
+        match tag.kind {
+            TagKind::Open | TagKind::Partial => !word.is_empty(),
+            TagKind::Expression => is_name_or_call(inner, names),
+            TagKind::RawBlock => signature(word).is_some(),
+            _ => false,
+        }
+    };
+    let cut_off = |range: &Range<usize>| {
+        let inner = text[range.clone()].trim_start_matches(['{', '~', '#', ' ']);
+        let word = first_word(inner);
+        names.get(word).is_some() || signature(word).is_some()
+    };
+    tags.iter().any(opens) || unclosed.iter().any(cut_off)
+}
+
+fn is_name_or_call(inner: &str, names: &Names) -> bool {
+    let word = first_word(inner);
+    if names.get(word).is_some() || signature(word).is_some() {
+        return !is_go(inner);
+    }
+    let starts = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    starts && word.len() == inner.len() && !GO_KEYWORDS.contains(&word)
+}
+
+/// Whether a tag's content is of Go's template language: a field, a variable, or a call on one.
+fn is_go(inner: &str) -> bool {
+    let field = |word: &str| {
+        word == "."
+            || word.starts_with('$')
+            || (word.starts_with('.') && word[1..].starts_with(|c: char| c.is_alphanumeric()))
+    };
+    inner
+        .split_whitespace()
+        .any(|word| field(word.trim_start_matches('(')))
+        || GO_KEYWORDS.contains(&inner)
+}
+
+/// A parsed and checked template of this dialect, with its partials.
+#[derive(Debug)]
+pub(crate) struct HandlebarsTemplate {
+    registry: Handlebars<'static>,
+    source: Arc<Source>,
+    /// The sources of the partials, by the names that the registry has them under.
+    partials: BTreeMap<String, Arc<Source>>,
+    used: BTreeSet<String>,
+    /// The line that names the dialect, to be left out of the result.
+    declaration: String,
+}
+
+impl HandlebarsTemplate {
+    pub(crate) fn parse(
+        source: &Arc<Source>,
+        skip: Range<usize>,
+        language: &Language<'_>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut registry = Handlebars::new();
+        registry.set_strict_mode(true);
+        registry.register_escape_fn(no_escape);
+        helpers::register(&mut registry);
+        let mut loader = Loader {
+            language,
+            registry,
+            trees: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            used: BTreeSet::new(),
+            problems: Vec::new(),
+            chain: Vec::new(),
+        };
+        loader.load(MAIN, source, vec![Frame::root()]);
+        // A partial that is included several times has its problems several times.
+        let mut problems: Vec<Diagnostic> = Vec::new();
+        for problem in loader.problems {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        // By file, the template first, then by line: the order in which they are mended.
+        problems.sort_by_key(|problem| {
+            let path = problem.place.source().path();
+            (
+                path != source.path(),
+                path.to_path_buf(),
+                problem.place.span().start,
+            )
+        });
+        match problems.is_empty() {
+            true => Ok(HandlebarsTemplate {
+                registry: loader.registry,
+                source: Arc::clone(source),
+                partials: loader.sources,
+                used: loader.used,
+                declaration: source.text()[skip].to_string(),
+            }),
+            false => Err(problems),
+        }
+    }
+
+    /// The names that the template or one of its partials uses.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        self.used.clone()
+    }
+
+    pub(crate) fn render(&self, context: &Context) -> Result<String, Vec<RenderFailure>> {
+        let data = handlebars::Context::wraps(context.to_json(&self.used));
+        let rendered = data.and_then(|data| self.registry.render_with_context(MAIN, &data));
+        match rendered {
+            Ok(text) if self.declaration.is_empty() => Ok(text),
+            Ok(text) => Ok(text.replacen(&self.declaration, "", 1)),
+            Err(error) => Err(vec![self.failure(&error)]),
+        }
+    }
+
+    /// The crate's error with a place in the source: it knows the position of the tag and the reason.
+    fn failure(&self, error: &handlebars::RenderError) -> RenderFailure {
+        let partial = error
+            .template_name
+            .as_ref()
+            .and_then(|name| self.partials.get(name));
+        let source = partial.unwrap_or(&self.source);
+        let position = error.line_no.zip(error.column_no);
+        let offset = position.map_or(0, |(line, column)| source.offset(line, column));
+        let (tags, _) = tags(source.text());
+        let tag = tags.iter().find(|tag| tag.span.end > offset);
+        let span = tag.map_or(offset..offset, |tag| tag.span.clone());
+        let absent = match error.reason() {
+            RenderErrorReason::MissingVariable(Some(path)) => Some(path.as_str()),
+            RenderErrorReason::Other(message) => message.strip_prefix(ABSENT),
+            _ => None,
+        };
+        if let Some(path) = absent {
+            let start = source.text()[span.clone()].find(path).unwrap_or(0) + span.start;
+            let end = (start + path.len()).min(span.end);
+            let name = path.rsplit(['.', '/']).next().unwrap_or(path).to_string();
+            let place = Place::new(source, start..end);
+            return RenderFailure::Missing(Missing { name, place });
+        }
+        let message = match error.reason() {
+            RenderErrorReason::Other(message) => message.clone(),
+            reason => reason.to_string().to_lowercase(),
+        };
+        let place = Place::new(source, span);
+        RenderFailure::Other(Box::new(Diagnostic::error(
+            Code::BadArgument,
+            place,
+            message,
+        )))
+    }
+}
+
+struct Loader<'a> {
+    language: &'a Language<'a>,
+    registry: Handlebars<'static>,
+    /// The syntax trees as written; the registry has them with strict arguments.
+    trees: BTreeMap<String, Template>,
+    sources: BTreeMap<String, Arc<Source>>,
+    used: BTreeSet<String>,
+    problems: Vec<Diagnostic>,
+    /// The names of the partials that are being loaded, outermost first.
+    chain: Vec<String>,
+}
+
+impl Loader<'_> {
+    /// Parses and checks one text under `name`, then every partial that it includes.
+    fn load(&mut self, name: &str, source: &Arc<Source>, frames: Vec<Frame>) {
+        let known = self.sources.contains_key(name);
+        let (mut tags, unclosed) = tags(source.text());
+        if !known {
+            self.sources.insert(name.to_string(), Arc::clone(source));
+            if !self.compile(name, source, &mut tags, &unclosed) {
+                return;
+            }
+        }
+        let Some(template) = self.trees.get(name) else {
+            return;
+        };
+        let mut checker = Checker::new(
+            self.language,
+            source,
+            &tags,
+            frames,
+            &mut self.used,
+            &mut self.problems,
+        );
+        checker.template(template);
+        let inclusions = checker.inclusions;
+        for inclusion in inclusions {
+            let place = inclusion.name.place;
+            let name = inclusion.name.value;
+            if self.chain.contains(&name) {
+                let chain: Vec<_> = self
+                    .chain
+                    .iter()
+                    .chain([&name])
+                    .map(String::as_str)
+                    .collect();
+                let message = format!("partials include each other: {}", chain.join(" → "));
+                let problem = Diagnostic::error(Code::PartialCycle, place, message);
+                self.problems.push(problem);
+                continue;
+            }
+            if self.chain.len() >= MAX_DEPTH {
+                let message = format!("partials nest deeper than {MAX_DEPTH}");
+                self.problems
+                    .push(Diagnostic::error(Code::TooDeep, place, message));
+                continue;
+            }
+            if let Some(partial) = self.find_partial(&name, place) {
+                self.chain.push(name.clone());
+                self.load(&name, &partial, inclusion.frames);
+                self.chain.pop();
+            }
+        }
+    }
+
+    fn find_partial(&mut self, name: &str, place: Place) -> Option<Arc<Source>> {
+        if let Some(source) = self.sources.get(name) {
+            return Some(Arc::clone(source));
+        }
+        let file = name.trim_matches(['\'', '"', '[', ']']);
+        match self.language.partials.load(file) {
+            Ok(Some(source)) => Some(source),
+            Ok(None) => {
+                let message = format!("there is no partial `{file}`");
+                let near = self.language.partials.names();
+                let help = match closest(file, near.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!(
+                        "looked for `{file}` and `{file}.hbs` in the template's folder and in `templates/`"
+                    ),
+                };
+                let problem = Diagnostic::error(Code::PartialNotFound, place, message);
+                self.problems.push(problem.help(help));
+                None
+            }
+            Err(problem) => {
+                self.problems
+                    .push(problem.related(place, "it is included here"));
+                None
+            }
+        }
+    }
+
+    /// Hands the text to the crate's parser. A tag that it refuses is reported, blanked out, and the rest parsed on,
+    /// so that one message does not hide the next. Returns whether there is a tree to check.
+    fn compile(
+        &mut self,
+        name: &str,
+        source: &Arc<Source>,
+        tags: &mut Vec<Tag>,
+        unclosed: &[Range<usize>],
+    ) -> bool {
+        let mut text = source.text().to_string();
+        for range in unclosed {
+            let place = Place::new(source, range.clone());
+            self.problems.push(
+                Diagnostic::error(Code::TemplateSyntax, place, "`{{` is never closed")
+                    .help("close the tag with `}}`, or write `\\{{` for the braces themselves"),
+            );
+            blank(&mut text, range);
+        }
+        tags.retain(|tag| match refuse(source, tag) {
+            Some(problem) => {
+                self.problems.push(problem);
+                blank(&mut text, &tag.span);
+                false
+            }
+            None => true,
+        });
+        let unbalanced = check_blocks(source, tags);
+        if !unbalanced.is_empty() {
+            self.problems.extend(unbalanced);
+            return false;
+        }
+        for tag in tags.iter().filter(|tag| tag.kind == TagKind::Partial) {
+            single_quotes(&mut text, tag);
+        }
+        loop {
+            let error = match name {
+                MAIN => self.registry.register_template_string(MAIN, &text).err(),
+                _ => self.registry.register_partial(name, &text).err(),
+            };
+            let Some(error) = error else {
+                self.keep_tree(name);
+                return true;
+            };
+            let tag = culprit(source, tags, &error);
+            let span = tag.map_or(0..0, |index| tags[index].span.clone());
+            let place = Place::new(source, span.clone());
+            let word = tag.map_or("", |index| {
+                first_word(&source.text()[tags[index].inner.clone()])
+            });
+            let usage = signature(word).map(|helper| format!("write {}", helper.usage));
+            let message = "this is not a tag that Handlebars understands";
+            let problem = Diagnostic::error(Code::TemplateSyntax, place, message);
+            self.problems.push(problem.maybe_help(usage));
+            match tag {
+                // Without a block's opener its closer would be the next message.
+                Some(index)
+                    if !matches!(
+                        tags[index].kind,
+                        TagKind::Open | TagKind::Close | TagKind::Else
+                    ) =>
+                {
+                    blank(&mut text, &span);
+                    tags.remove(index);
+                }
+                _ => return false,
+            }
+        }
+    }
+
+    /// Keeps the tree for the checker, and has the registry's copy pass the arguments of partials through a helper
+    /// that refuses absent values: the crate would hand them on as null, and null prints as nothing.
+    fn keep_tree(&mut self, name: &str) {
+        if let Some(tree) = self.registry.get_template(name).cloned() {
+            let mut strict = tree.clone();
+            strict_arguments(&mut strict);
+            self.registry.register_template(name, strict);
+            self.trees.insert(name.to_string(), tree);
+        }
+    }
+}
+
+fn strict_arguments(template: &mut Template) {
+    for element in &mut template.elements {
+        match element {
+            TemplateElement::PartialExpression(call) => {
+                for value in call.hash.values_mut() {
+                    if matches!(value, Parameter::Path(_)) {
+                        let name = Parameter::Name(STRICT_VALUE.to_string());
+                        let call =
+                            Subexpression::new(name, vec![value.clone()], Default::default());
+                        *value = Parameter::Subexpression(call);
+                    }
+                }
+            }
+            TemplateElement::HelperBlock(call) => {
+                let branches = [&mut call.template, &mut call.inverse];
+                branches.into_iter().flatten().for_each(strict_arguments);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The error for a tag that this dialect does not have, if it is one.
+fn refuse(source: &Arc<Source>, tag: &Tag) -> Option<Diagnostic> {
+    let inner = &source.text()[tag.inner.clone()];
+    let whole = &source.text()[tag.span.clone()];
+    let place = Place::new(source, tag.span.clone());
+    if tag.kind == TagKind::Decorator {
+        let message = format!("`{whole}` is not supported");
+        return Some(
+            Diagnostic::error(Code::TemplateSyntax, place, message)
+                .help("put the text into a file of its own and include it: `{{> name}}`"),
+        );
+    }
+    if tag.kind == TagKind::Expression && is_go(inner) {
+        let message = format!("`{whole}` is a Go template, not a name");
+        return Some(
+            Diagnostic::error(Code::TemplateSyntax, place, message)
+                .help(format!("write `\\{whole}` to have it as it is")),
+        );
+    }
+    None
+}
+
+/// The tag that the crate's parser stumbled over.
+fn culprit(source: &Arc<Source>, tags: &[Tag], error: &TemplateError) -> Option<usize> {
+    let (line, column) = error.pos()?;
+    let offset = source.offset(line, column);
+    tags.iter()
+        .rposition(|tag| tag.span.start <= offset)
+        .or(if tags.is_empty() { None } else { Some(0) })
+}
+
+/// Overwrites a range with as many letters, line breaks kept, so that nothing behind it moves.
+fn blank(text: &mut String, range: &Range<usize>) {
+    let filler: String = text[range.clone()]
+        .bytes()
+        .map(|byte| if byte == b'\n' { '\n' } else { 'x' })
+        .collect();
+    text.replace_range(range.clone(), &filler);
+}
+
+/// Writes `{{> "name"}}` as `{{> 'name'}}`: the crate's grammar has only the latter.
+fn single_quotes(text: &mut String, tag: &Tag) {
+    let inner = &text[tag.inner.clone()];
+    let Some(length) = inner.strip_prefix('"').and_then(|name| name.find('"')) else {
+        return;
+    };
+    let name = format!("'{}'", &inner[1..=length]);
+    let start = tag.inner.start;
+    text.replace_range(start..start + name.len(), &name);
+}

@@ -1,0 +1,262 @@
+//! Finds the tags of a Handlebars text, with their places.
+//!
+//! The handlebars crate reports a position only for a whole template's first error and overflows the stack on deep
+//! nesting, both before there is a tree to look at. This scanner runs first: it knows where each tag begins and ends
+//! and which blocks are open, and leaves all grammar inside a tag to the crate.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, Diagnostic, Place, Source};
+
+/// Blocks within blocks, and parentheses within parentheses. Real templates need four; at some thousands the
+/// parser's recursion ends the process.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// What a tag does, as far as its first characters tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TagKind {
+    /// `{{name}}`, `{{helper …}}`, `{{{name}}}`, `{{&name}}`.
+    Expression,
+    /// `{{#name …}}`.
+    Open,
+    /// `{{else}}`, `{{else if …}}`, `{{^}}`.
+    Else,
+    /// `{{/name}}`.
+    Close,
+    /// `{{> name}}`.
+    Partial,
+    /// `{{! … }}`.
+    Comment,
+    /// `{{{{name}}}}` up to and including `{{{{/name}}}}`.
+    RawBlock,
+    /// `{{* …}}`, `{{#* …}}`, `{{#> …}}`: what templates here cannot do.
+    Decorator,
+}
+
+/// One tag.
+#[derive(Clone, Debug)]
+pub(crate) struct Tag {
+    pub(crate) kind: TagKind,
+    /// The whole tag with its braces.
+    pub(crate) span: Range<usize>,
+    /// What is between the braces and `~`, `#`, `/` or `>`.
+    pub(crate) inner: Range<usize>,
+}
+
+/// Finds every tag, and the lines from each `{{` that opens a tag and never closes it.
+pub(crate) fn tags(text: &str) -> (Vec<Tag>, Vec<Range<usize>>) {
+    let mut tags = Vec::new();
+    let mut unclosed = Vec::new();
+    let mut at = 0;
+    while let Some(found) = text[at..].find("{{") {
+        let start = at + found;
+        if is_escaped(text, start) {
+            // `\{{{{` is one escape too.
+            let braces = if text[start..].starts_with("{{{{") {
+                4
+            } else {
+                2
+            };
+            at = start + braces;
+            continue;
+        }
+        match tag(text, start) {
+            Some(tag) => {
+                at = tag.span.end;
+                tags.push(tag);
+            }
+            None => {
+                let line = text[start..]
+                    .find('\n')
+                    .map_or(text.len(), |end| start + end);
+                unclosed.push(start..line);
+                at = line;
+            }
+        }
+    }
+    (tags, unclosed)
+}
+
+/// One backslash escapes the braces that follow; two are a backslash before a tag.
+fn is_escaped(text: &str, braces: usize) -> bool {
+    let backslashes = text[..braces]
+        .bytes()
+        .rev()
+        .take_while(|&byte| byte == b'\\');
+    backslashes.count() == 1
+}
+
+fn tag(text: &str, start: usize) -> Option<Tag> {
+    let rest = &text[start..];
+    if rest.starts_with("{{{{") {
+        return raw_block(text, start);
+    }
+    if rest.starts_with("{{!") {
+        let long = rest
+            .strip_prefix("{{!--")
+            .and_then(|body| body.find("--}}"));
+        let length = match long {
+            Some(body) => 5 + body + 4,
+            None => rest.find("}}")? + 2,
+        };
+        return Some(Tag {
+            kind: TagKind::Comment,
+            span: start..start + length,
+            inner: start + 3..start + length - 2,
+        });
+    }
+    let triple = rest.starts_with("{{{");
+    let (open, close) = if triple { (3, "}}}") } else { (2, "}}") };
+    let body = start + open;
+    let end = body + close_offset(&text[body..], close)?;
+    let span = start..end + close.len();
+    let inner = trim(text, body..end, |c| c == '~' || c.is_whitespace());
+    let content = &text[inner.clone()];
+    let (kind, sigil) = if triple {
+        (TagKind::Expression, 0)
+    } else if content.starts_with("#*") || content.starts_with("#>") {
+        (TagKind::Decorator, 2)
+    } else if let Some(sigil) = content.chars().next() {
+        match sigil {
+            '#' => (TagKind::Open, 1),
+            '/' => (TagKind::Close, 1),
+            '>' => (TagKind::Partial, 1),
+            '*' => (TagKind::Decorator, 1),
+            '^' => (TagKind::Else, 1),
+            '&' => (TagKind::Expression, 1),
+            _ if first_word(content) == "else" => (TagKind::Else, 4),
+            _ => (TagKind::Expression, 0),
+        }
+    } else {
+        (TagKind::Expression, 0)
+    };
+    let inner = trim(text, inner.start + sigil..inner.end, char::is_whitespace);
+    Some(Tag { kind, span, inner })
+}
+
+fn raw_block(text: &str, start: usize) -> Option<Tag> {
+    let head = start + 4 + text[start + 4..].find("}}}}")?;
+    let tail = head + text[head..].find("{{{{/")?;
+    let end = tail + text[tail..].find("}}}}")? + 4;
+    Some(Tag {
+        kind: TagKind::RawBlock,
+        span: start..end,
+        inner: trim(text, start + 4..head, char::is_whitespace),
+    })
+}
+
+/// Where the braces close, strings skipped. A line break inside a string means that a quote is missing, not the tag.
+fn close_offset(body: &str, close: &str) -> Option<usize> {
+    let mut quote: Option<char> = None;
+    let mut escaped = false;
+    for (at, c) in body.char_indices() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(open) if c == open || c == '\n' => quote = None,
+            Some(_) => {}
+            None if body[at..].starts_with(close) => return Some(at),
+            None if body[at..].starts_with("{{") => return None,
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None => {}
+        }
+    }
+    None
+}
+
+fn trim(text: &str, range: Range<usize>, drop: fn(char) -> bool) -> Range<usize> {
+    let inner = &text[range.clone()];
+    let start = range.start + inner.len() - inner.trim_start_matches(drop).len();
+    start..start.max(range.start + inner.trim_end_matches(drop).len())
+}
+
+/// The identifier that a tag's content begins with, in the characters that the grammar allows.
+pub(crate) fn first_word(content: &str) -> &str {
+    let end = content
+        .find(|c: char| !is_word_char(c))
+        .unwrap_or(content.len());
+    &content[..end]
+}
+
+pub(crate) fn is_word_char(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '_' | '$' | ':')
+}
+
+/// Checks that every block is closed by its own name and that nothing nests too deep.
+pub(crate) fn check_blocks(source: &Arc<Source>, tags: &[Tag]) -> Vec<Diagnostic> {
+    let text = source.text();
+    let mut problems = Vec::new();
+    let mut open: Vec<&Tag> = Vec::new();
+    let place = |range: &Range<usize>| Place::new(source, range.clone());
+    for tag in tags {
+        let parens = paren_depth(&text[tag.inner.clone()]);
+        if parens > MAX_DEPTH {
+            let message = format!("parentheses nest deeper than {MAX_DEPTH}");
+            problems.push(Diagnostic::error(Code::TooDeep, place(&tag.span), message));
+        }
+        let name = first_word(&text[tag.inner.clone()]);
+        match tag.kind {
+            TagKind::Open => {
+                open.push(tag);
+                if open.len() == MAX_DEPTH + 1 {
+                    let message = format!("blocks nest deeper than {MAX_DEPTH}");
+                    problems.push(
+                        Diagnostic::error(Code::TooDeep, place(&tag.span), message)
+                            .help("move the inner part into a partial: `{{> name}}`"),
+                    );
+                }
+            }
+            TagKind::Else if open.is_empty() => {
+                let message = "`{{else}}` stands in no block";
+                problems.push(Diagnostic::error(
+                    Code::TemplateSyntax,
+                    place(&tag.span),
+                    message,
+                ));
+            }
+            TagKind::Close => match open.pop() {
+                None => {
+                    let message = format!("`{{{{/{name}}}}}` closes nothing");
+                    let place = place(&tag.span);
+                    problems.push(Diagnostic::error(Code::TemplateSyntax, place, message));
+                }
+                Some(opener) => {
+                    let opened = first_word(&text[opener.inner.clone()]);
+                    if opened != name {
+                        let message = format!("`{{{{/{name}}}}}` cannot close `{{{{#{opened}}}}}`");
+                        problems.push(
+                            Diagnostic::error(Code::TemplateSyntax, place(&tag.span), message)
+                                .related(place(&opener.span), "this block is open here")
+                                .help(format!("write `{{{{/{opened}}}}}`")),
+                        );
+                    }
+                }
+            },
+            _ => {}
+        }
+    }
+    for opener in open {
+        let name = first_word(&text[opener.inner.clone()]);
+        let message = format!("`{{{{#{name}}}}}` is never closed");
+        problems.push(
+            Diagnostic::error(Code::TemplateSyntax, place(&opener.span), message)
+                .help(format!("add `{{{{/{name}}}}}` where the block ends")),
+        );
+    }
+    problems
+}
+
+fn paren_depth(content: &str) -> usize {
+    let mut depth = 0usize;
+    let mut deepest = 0;
+    for byte in content.bytes() {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}

@@ -1,0 +1,239 @@
+//! Templates: bytes in, a checked template out, rendered once per cell.
+//!
+//! [`Template::parse`] tells the dialect, finds every unknown name and every wrong call, and reads each file once;
+//! [`Template::render`] is pure. A template that parsed can fail to render only where a name has no value.
+
+mod dialect;
+mod handlebars;
+mod names;
+mod placeholder;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::arch::ArchMap;
+use crate::context::Context;
+use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
+
+pub use dialect::Dialect;
+pub use names::{Name, NameKind, Names, Shape};
+
+/// Where partials come from.
+pub trait Partials: Sync {
+    /// The text of the partial called `name`; nothing where there is none.
+    ///
+    /// # Errors
+    /// A partial that is there and cannot be read.
+    fn load(&self, name: &str) -> Result<Option<Arc<Source>>, Diagnostic>;
+
+    /// The names that could be loaded, for suggestions.
+    fn names(&self) -> Vec<String>;
+}
+
+/// No partials at all.
+#[derive(Clone, Copy, Debug)]
+pub struct NoPartials;
+
+impl Partials for NoPartials {
+    fn load(&self, _: &str) -> Result<Option<Arc<Source>>, Diagnostic> {
+        Ok(None)
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Partials in folders: `{{> name}}` is the first file `name` or `name.hbs` found in them.
+#[derive(Clone, Debug)]
+pub struct PartialFolders(pub Vec<PathBuf>);
+
+impl Partials for PartialFolders {
+    fn load(&self, name: &str) -> Result<Option<Arc<Source>>, Diagnostic> {
+        let relative = Path::new(name);
+        let inside = relative
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)));
+        if !inside {
+            return Ok(None);
+        }
+        for folder in &self.0 {
+            for file in [name.to_string(), format!("{name}.hbs")] {
+                let path = folder.join(file);
+                if path.is_file() {
+                    return crate::read::source(&path).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let folders = self.0.iter().filter_map(|folder| folder.read_dir().ok());
+        let files = folders.flatten().filter_map(Result::ok);
+        let mut names: Vec<String> = files
+            .filter(|file| file.file_type().is_ok_and(|kind| kind.is_file()))
+            .filter_map(|file| file.file_name().into_string().ok())
+            .map(|name| name.trim_end_matches(".hbs").to_string())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// All that a template may refer to.
+pub struct Language<'a> {
+    /// The architectures that `only`, `except` and `pick` may name.
+    pub map: &'a ArchMap,
+    /// The names that may be used.
+    pub names: &'a Names,
+    /// Placeholders that are let through as they are: `__GNUC__`.
+    pub passthrough: &'a BTreeSet<String>,
+    /// The dialect, where the project says it. The file's own word goes before.
+    pub dialect: Option<Dialect>,
+    /// The partials that may be included.
+    pub partials: &'a dyn Partials,
+}
+
+/// What a file turned out to be.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Parsed {
+    /// A template.
+    Template(Template),
+    /// An ordinary file: it holds nothing that crossfile would replace. The note says so and what comes nearest.
+    NotATemplate(Diagnostic),
+}
+
+/// A parsed and checked template.
+#[derive(Debug)]
+pub struct Template {
+    dialect: Dialect,
+    body: Body,
+    names: BTreeSet<String>,
+    /// Warnings about the file; it can be rendered all the same.
+    pub warnings: Vec<Diagnostic>,
+}
+
+#[derive(Debug)]
+enum Body {
+    Placeholder(placeholder::Placeholder),
+    Handlebars(Box<handlebars::HandlebarsTemplate>),
+}
+
+/// A name that was to be printed and has no value for the cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The name.
+    pub name: String,
+    /// Where it would have been printed.
+    pub place: Place,
+}
+
+/// Why a template cannot be rendered for a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RenderFailure {
+    /// A name has no value.
+    Missing(Missing),
+    /// Anything else.
+    Other(Box<Diagnostic>),
+}
+
+impl Template {
+    /// Parses and checks a file's text.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file and the partials it includes.
+    pub fn parse(source: &Arc<Source>, language: &Language<'_>) -> Result<Parsed, Vec<Diagnostic>> {
+        let text = source.text();
+        let declared = dialect::declared(source).map_err(|problem| vec![problem])?;
+        let skip = declared
+            .as_ref()
+            .map_or(0..0, |declared| declared.line.clone());
+        let declared = declared.map(|declared| declared.dialect);
+        let dialect = declared.or_else(|| {
+            dialect::detect(text, language.names).map(|found| language.dialect.unwrap_or(found))
+        });
+        let Some(dialect) = dialect else {
+            return Ok(Parsed::NotATemplate(not_a_template(source, language)));
+        };
+        let body = match dialect {
+            Dialect::Placeholder => {
+                placeholder::Placeholder::parse(source, skip, language.names, language.passthrough)
+                    .map(Body::Placeholder)?
+            }
+            Dialect::Handlebars => {
+                let template = handlebars::HandlebarsTemplate::parse(source, skip, language)?;
+                Body::Handlebars(Box::new(template))
+            }
+        };
+        let names = match &body {
+            Body::Placeholder(body) => body.names(),
+            Body::Handlebars(body) => body.names(),
+        };
+        let settled = declared.is_some() || language.dialect.is_some();
+        let warnings = match (dialect, settled) {
+            (Dialect::Placeholder, false) => handlebars_in_placeholder(source, language.names),
+            _ => None,
+        };
+        Ok(Parsed::Template(Template {
+            dialect,
+            body,
+            names,
+            warnings: warnings.into_iter().collect(),
+        }))
+    }
+
+    /// How the template is written.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The names that the template uses.
+    pub fn names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
+    /// The text for one cell.
+    ///
+    /// # Errors
+    /// The names that have no value for it.
+    pub fn render(&self, context: &Context) -> Result<String, Vec<RenderFailure>> {
+        match &self.body {
+            Body::Placeholder(body) => body.render(context),
+            Body::Handlebars(body) => body.render(context),
+        }
+    }
+}
+
+fn not_a_template(source: &Arc<Source>, language: &Language<'_>) -> Diagnostic {
+    let message = "no placeholder, gate or tag in it: an ordinary file, left alone";
+    match dialect::near_miss(source, language.names) {
+        Some((place, near)) => Diagnostic::new(Severity::Note, Code::NotATemplate, place, message)
+            .help(format!("did you mean `{near}`?")),
+        None => {
+            let place = Place::file(source.path());
+            Diagnostic::new(Severity::Note, Code::NotATemplate, place, message)
+        }
+    }
+}
+
+/// Warns of a `{{name}}` of a known name in a file that was taken for the placeholder dialect.
+fn handlebars_in_placeholder(source: &Arc<Source>, names: &Names) -> Option<Diagnostic> {
+    let text = source.text();
+    let (tags, _) = handlebars::tags::tags(text);
+    let known = |tag: &&handlebars::tags::Tag| names.get(&text[tag.inner.clone()]).is_some();
+    let tag = tags.iter().find(known)?;
+    let place = Place::new(source, tag.span.clone());
+    let message = format!(
+        "`{}` is left as it is: the file has placeholders",
+        &text[tag.span.clone()]
+    );
+    Some(
+        Diagnostic::warning(Code::MixedDialects, place, message).help(
+            "use one dialect, or say which with a first line `# crossfile: dialect=placeholder`",
+        ),
+    )
+}

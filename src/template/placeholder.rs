@@ -1,0 +1,406 @@
+//! The classic dialect: `__X__` is replaced, and a gate keeps a line for emulated architectures only.
+//!
+//! Text is scanned once into segments; rendering joins them. For the classic gate `__CROSS_` the result is, byte for
+//! byte, what `sed "s|__X__|value|g; /__CROSS_/d"` (native) or `sed "s|__X__|value|g; s/__CROSS_//g"` (emulated) makes.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::diagnostic::{Code, Diagnostic, Place, Source};
+use crate::dockerfile::{INSTRUCTIONS, lines};
+use crate::template::names::{Names, Shape};
+use crate::template::{Missing, RenderFailure};
+
+/// The five forms of the gate found in use. One file uses one form; what one form calls a gate is another's leftover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GateForm {
+    /// `__CROSS_COPY x`, anywhere in a line: the classic one.
+    Prefix,
+    /// `__CROSS__COPY x`, anywhere in a line.
+    DoublePrefix,
+    /// `__CROSS_COPY__ x`, around an instruction.
+    Closed,
+    /// `#__CROSS_COPY x` at the start of a line: the template stays a valid Dockerfile.
+    Comment,
+    /// `CROSS_BUILD_COPY x` at the start of a line: Kubernetes.
+    Build,
+}
+
+impl GateForm {
+    fn example(self) -> &'static str {
+        match self {
+            GateForm::Prefix => "__CROSS_COPY",
+            GateForm::DoublePrefix => "__CROSS__COPY",
+            GateForm::Closed => "__CROSS_COPY__",
+            GateForm::Comment => "#__CROSS_COPY",
+            GateForm::Build => "CROSS_BUILD_COPY",
+        }
+    }
+}
+
+/// A gate in the text: the marker, and what of it stays when the line stays.
+#[derive(Debug)]
+struct Gate {
+    form: GateForm,
+    marker: Range<usize>,
+    kept: Range<usize>,
+}
+
+/// The gate that begins at byte `at`, told by its own shape.
+fn gate_at(text: &str, at: usize) -> Option<Gate> {
+    let rest = &text[at..];
+    let gate = |form, length: usize, kept: Range<usize>| Gate {
+        form,
+        marker: at..at + length,
+        kept: at + kept.start..at + kept.end,
+    };
+    if rest.starts_with("#__CROSS_") && starts_line(text, at) {
+        return Some(gate(GateForm::Comment, 9, 9..9));
+    }
+    if let Some(after) = rest.strip_prefix("CROSS_BUILD_") {
+        let known = instruction(after).is_some_and(|word| after[word..].starts_with([' ', '\t']));
+        return (known && starts_line(text, at)).then(|| gate(GateForm::Build, 12, 12..12));
+    }
+    let after = rest.strip_prefix("__CROSS_")?;
+    // Either prefix may stand right before a placeholder: the underscores in a row tell `__CROSS_` + `__X__` (two
+    // more) from `__CROSS__` + `__X__` (three more).
+    let underscores = after.bytes().take_while(|&byte| byte == b'_').count();
+    let double = match underscores {
+        1 => true,
+        3 => token_end(&after[1..]).is_some(),
+        _ => false,
+    };
+    if double {
+        return Some(gate(GateForm::DoublePrefix, 9, 9..9));
+    }
+    match instruction(after) {
+        Some(word) if after[word..].starts_with("__") => {
+            Some(gate(GateForm::Closed, 8 + word + 2, 8..8 + word))
+        }
+        _ => Some(gate(GateForm::Prefix, 8, 8..8)),
+    }
+}
+
+/// The length of the instruction that `text` begins with.
+fn instruction(text: &str) -> Option<usize> {
+    let word = text.bytes().take_while(u8::is_ascii_uppercase).count();
+    INSTRUCTIONS.contains(&&text[..word]).then_some(word)
+}
+
+fn starts_line(text: &str, at: usize) -> bool {
+    let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    text[line..at]
+        .bytes()
+        .all(|byte| byte == b' ' || byte == b'\t')
+}
+
+/// Where the placeholder that `text` begins with ends: `__[A-Z][A-Z0-9]*(_[A-Z0-9]+)*__`.
+fn token_end(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    if !text.starts_with("__") || !bytes.get(2)?.is_ascii_uppercase() {
+        return None;
+    }
+    let mut at = 2;
+    loop {
+        let word = bytes[at..].iter();
+        at += word
+            .take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+            .count();
+        match (bytes.get(at)?, bytes.get(at + 1)?) {
+            (b'_', b'_') => return Some(at + 2),
+            (b'_', next) if next.is_ascii_uppercase() || next.is_ascii_digit() => at += 1,
+            _ => return None,
+        }
+    }
+}
+
+/// Every placeholder of the text, known or not, leftmost first.
+pub(crate) fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            at += text[at..].find("__")?;
+            match token_end(&text[at..]) {
+                Some(length) => {
+                    at += length;
+                    return Some(at - length..at);
+                }
+                None => at += 1,
+            }
+        }
+    })
+}
+
+/// The name that a placeholder stands for.
+fn name_of(token: &str) -> String {
+    token[2..token.len() - 2].to_lowercase()
+}
+
+/// Whether the text holds a gate or a placeholder of a known name.
+pub(crate) fn is_template(text: &str, names: &Names) -> bool {
+    gates(text).next().is_some()
+        || tokens(text).any(|token| {
+            let name = names.get(&name_of(&text[token]));
+            name.is_some_and(|name| name.placeholder().is_some())
+        })
+}
+
+fn gates(text: &str) -> impl Iterator<Item = Gate> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let found = text[at..].find("CROSS_")? + at;
+            // A gate's marker begins at most three bytes (`#__`) before the word.
+            let gate = [3, 2, 0].iter().find_map(|before| {
+                let start = found.checked_sub(*before)?;
+                text.is_char_boundary(start).then(|| gate_at(text, start))?
+            });
+            at = gate
+                .as_ref()
+                .map_or(found + 6, |gate| gate.marker.end.max(found + 6));
+            if gate.is_some() {
+                return gate;
+            }
+        }
+    })
+}
+
+/// A run of text that stays or goes as a whole.
+#[derive(Debug)]
+struct Segment {
+    gated: bool,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Text(Range<usize>),
+    Name(String, Range<usize>),
+}
+
+/// A parsed template of this dialect.
+#[derive(Debug)]
+pub(crate) struct Placeholder {
+    source: Arc<Source>,
+    segments: Vec<Segment>,
+}
+
+impl Placeholder {
+    /// Parses a template, leaving out the bytes of `skip`. All unknown names are reported at once.
+    pub(crate) fn parse(
+        source: &Arc<Source>,
+        skip: Range<usize>,
+        names: &Names,
+        passthrough: &BTreeSet<String>,
+    ) -> Result<Placeholder, Vec<Diagnostic>> {
+        let mut scan = Scan {
+            source,
+            form: None,
+            names,
+            passthrough,
+            problems: Vec::new(),
+        };
+        scan.settle_form();
+        let text = source.text();
+        let mut segments: Vec<Segment> = Vec::new();
+        for line in lines(text) {
+            // What stands before a skipped line is a byte-order mark at the most.
+            let line = match !skip.is_empty() && line.contains(&skip.start) {
+                true => line.start..skip.start,
+                false => line,
+            };
+            let segment = scan.line(text, line);
+            match segments.last_mut() {
+                Some(last) if !last.gated && !segment.gated => last.append(segment),
+                _ => segments.push(segment),
+            }
+        }
+        match scan.problems.is_empty() {
+            true => Ok(Placeholder {
+                source: Arc::clone(source),
+                segments,
+            }),
+            false => Err(scan.problems),
+        }
+    }
+
+    /// The names that the template prints.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let pieces = self.segments.iter().flat_map(|segment| &segment.pieces);
+        pieces
+            .filter_map(|piece| match piece {
+                Piece::Name(name, _) => Some(name.clone()),
+                Piece::Text(_) => None,
+            })
+            .collect()
+    }
+
+    /// Joins the segments for one cell.
+    pub(crate) fn render(&self, context: &Context) -> Result<String, Vec<RenderFailure>> {
+        let text = self.source.text();
+        let mut out = String::with_capacity(text.len() + 256);
+        let mut missing = Vec::new();
+        for segment in &self.segments {
+            if segment.gated && !context.is_emulated() {
+                continue;
+            }
+            for piece in &segment.pieces {
+                match piece {
+                    Piece::Text(range) => out.push_str(&text[range.clone()]),
+                    Piece::Name(name, range) => match context.text(name) {
+                        Some(value) => out.push_str(&value),
+                        None => {
+                            let place = Place::new(&self.source, range.clone());
+                            let name = name.clone();
+                            missing.push(RenderFailure::Missing(Missing { name, place }));
+                        }
+                    },
+                }
+            }
+        }
+        match missing.is_empty() {
+            true => Ok(out),
+            false => Err(missing),
+        }
+    }
+}
+
+impl Segment {
+    /// Adds another segment's pieces, joining text to text.
+    fn append(&mut self, other: Segment) {
+        for piece in other.pieces {
+            match (self.pieces.last_mut(), piece) {
+                (Some(Piece::Text(last)), Piece::Text(next)) if last.end == next.start => {
+                    last.end = next.end;
+                }
+                (_, piece) => self.pieces.push(piece),
+            }
+        }
+    }
+}
+
+struct Scan<'a> {
+    source: &'a Arc<Source>,
+    form: Option<GateForm>,
+    names: &'a Names,
+    passthrough: &'a BTreeSet<String>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Scan<'_> {
+    /// Takes the form of the first gate for the file's and reports the first gate of another.
+    fn settle_form(&mut self) {
+        let text = self.source.text();
+        let Some(first) = gates(text).next() else {
+            return;
+        };
+        self.form = Some(first.form);
+        if let Some(other) = gates(text).find(|gate| gate.form != first.form) {
+            let (one, two) = (first.form.example(), other.form.example());
+            let message = format!("gates of two forms in one file: `{one}` and `{two}`");
+            let place = Place::new(self.source, other.marker);
+            let first = Place::new(self.source, first.marker);
+            self.problems.push(
+                Diagnostic::error(Code::MixedGates, place, message)
+                    .related(first, "the first gate is of another form")
+                    .help(format!("write every gate as `{one}`; a gate to be left out of use needs a space: `# __CROSS_COPY`")),
+            );
+        }
+    }
+
+    fn line(&mut self, text: &str, line: Range<usize>) -> Segment {
+        let mut segment = Segment {
+            gated: false,
+            pieces: Vec::new(),
+        };
+        let mut plain = line.start;
+        let mut at = line.start;
+        let flush = |segment: &mut Segment, plain: usize, until: usize| {
+            if until > plain {
+                segment.pieces.push(Piece::Text(plain..until));
+            }
+        };
+        while at < line.end {
+            if !matches!(text.as_bytes()[at], b'_' | b'#' | b'C') {
+                at += 1;
+                continue;
+            }
+            let gate = gate_at(text, at).filter(|gate| Some(gate.form) == self.form);
+            if let Some(gate) = gate {
+                flush(&mut segment, plain, at);
+                flush(&mut segment, gate.kept.start, gate.kept.end);
+                segment.gated = true;
+                at = gate.marker.end;
+                plain = at;
+                continue;
+            }
+            let Some(length) = token_end(&text[at..line.end]) else {
+                at += 1;
+                continue;
+            };
+            let token = at..at + length;
+            if self.passthrough.contains(&text[token.clone()]) {
+                // As sed would: what is no placeholder of ours does not hide one that begins within it.
+                at += 1;
+                continue;
+            }
+            if let Some(name) = self.token(text, token.clone()) {
+                flush(&mut segment, plain, at);
+                segment.pieces.push(Piece::Name(name, token.clone()));
+                plain = token.end;
+            }
+            at = token.end;
+        }
+        flush(&mut segment, plain, line.end);
+        segment
+    }
+
+    /// The name of a placeholder, or nothing and a problem.
+    fn token(&mut self, text: &str, token: Range<usize>) -> Option<String> {
+        let word = &text[token.clone()];
+        let name = name_of(word);
+        let place = Place::new(self.source, token.clone());
+        let Some(known) = self.names.get(&name) else {
+            let message = format!("`{word}` stands for nothing: `{name}` is not defined");
+            let near = self
+                .names
+                .closest(&name)
+                .and_then(|near| self.names.get(near)?.placeholder());
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!(
+                    "define `{name}` under [vars] or [columns] in crossfile.toml, or let it through with `passthrough = [\"{word}\"]`"
+                ),
+            };
+            let problem = Diagnostic::error(Code::UnknownName, place, message).help(help);
+            self.problems.push(problem);
+            return None;
+        };
+        if known.shape != Shape::Scalar {
+            let message = format!("`{name}` cannot be printed");
+            let help = match known.shape {
+                Shape::Condition => "use the gate `__CROSS_` for lines that emulation needs",
+                _ => "a placeholder prints one value; lists and tables need the handlebars dialect",
+            };
+            self.problems
+                .push(Diagnostic::error(Code::BadArgument, place, message).help(help));
+            return None;
+        }
+        // `__A__B__` is two readings when both names are known; sed's answer depends on the order of its commands.
+        let shared = token.end - 2;
+        let overlap = token_end(&text[shared..]).map(|length| &text[shared..shared + length]);
+        if let Some(other) = overlap.filter(|other| *other != word) {
+            if self.names.get(&name_of(other)).is_some() {
+                let message = format!("`{word}` and `{other}` share their underscores");
+                let place = Place::new(self.source, token.start..shared + other.len());
+                self.problems.push(
+                    Diagnostic::error(Code::TemplateSyntax, place, message)
+                        .help(format!("write both whole: `{word}{other}`")),
+                );
+            }
+        }
+        Some(name)
+    }
+}
