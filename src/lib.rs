@@ -7,6 +7,7 @@
 //! `default-features = false`.
 
 pub mod arch;
+pub mod config;
 mod context;
 pub mod diagnostic;
 pub mod dockerfile;
@@ -16,6 +17,7 @@ pub mod template;
 mod value;
 
 pub use arch::{ArchMap, ArchName, Entry, Platform, ResolveError};
+pub use config::{Cell, Config, Inputs, Layer, NoInputs, Overrides};
 pub use context::{Context, Slot};
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Source};
 pub use document::Located;

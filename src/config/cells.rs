@@ -1,0 +1,126 @@
+//! Cells: the points of architectures × matrix axes, and the values of every name at each.
+
+use crate::arch::ArchName;
+use crate::config::Config;
+use crate::context::{Context, Slot};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::value::Value;
+
+/// One point of architectures × axes: what one generated file is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cell {
+    /// The architecture.
+    pub arch: ArchName,
+    /// The value on each axis, in the order of the axes.
+    pub axes: Vec<(String, Value)>,
+}
+
+impl Cell {
+    fn matches(&self, pairs: &[(String, String)]) -> bool {
+        pairs.iter().all(|(key, wanted)| match key.as_str() {
+            "arch" => self.arch.as_str() == wanted,
+            _ => {
+                let axis = self.axes.iter().find(|(name, _)| name == key);
+                axis.is_some_and(|(_, value)| value.text().as_ref() == Some(wanted))
+            }
+        })
+    }
+}
+
+impl Config {
+    /// The cells of the project for the given architectures, in their order within each combination of the axes.
+    pub fn cells(&self, arches: &[ArchName]) -> Vec<Cell> {
+        let mut cells = self.all_cells(arches);
+        let excluded = |cell: &Cell| {
+            self.excludes
+                .iter()
+                .any(|exclude| cell.matches(&exclude.pairs))
+        };
+        cells.retain(|cell| !excluded(cell));
+        cells
+    }
+
+    fn all_cells(&self, arches: &[ArchName]) -> Vec<Cell> {
+        let mut points: Vec<Vec<(String, Value)>> = vec![Vec::new()];
+        for axis in &self.axes {
+            let extend = |point: Vec<(String, Value)>| {
+                axis.values.iter().map(move |value| {
+                    let mut point = point.clone();
+                    point.push((axis.name.value.clone(), value.clone()));
+                    point
+                })
+            };
+            points = points.into_iter().flat_map(extend).collect();
+        }
+        let cell = |point: Vec<(String, Value)>| {
+            arches.iter().map(move |arch| Cell {
+                arch: arch.clone(),
+                axes: point.clone(),
+            })
+        };
+        points.into_iter().flat_map(cell).collect()
+    }
+
+    /// Warns of an exclude that no cell matches: it excludes nothing.
+    pub(crate) fn check_excludes(&mut self) {
+        let cells = self.all_cells(&self.arches);
+        for exclude in &self.excludes {
+            if !cells.iter().any(|cell| cell.matches(&exclude.pairs)) {
+                let place = exclude.place.clone();
+                let message = "this matches no cell of the matrix";
+                self.warnings
+                    .push(Diagnostic::warning(Code::Unused, place, message));
+            }
+        }
+    }
+
+    /// The values of all names for a cell, `stem` excepted. Nothing for an architecture that the table does not have.
+    pub fn context(&self, cell: &Cell) -> Option<Context> {
+        let mut context = self.context_of(cell)?;
+        let arches = self.arches.iter().filter_map(|arch| {
+            let cell = Cell {
+                arch: arch.clone(),
+                axes: cell.axes.clone(),
+            };
+            self.context_of(&cell)
+        });
+        context.set_arches(arches.collect());
+        Some(context)
+    }
+
+    fn context_of(&self, cell: &Cell) -> Option<Context> {
+        let entry = self.map.get(cell.arch.as_str())?;
+        let mut context = Context::of_arch(&self.map, entry);
+        let (native, emulated) = self.emulation(&cell.arch);
+        context.set_emulation(native, emulated);
+        let text = |text: &str| Slot::Value(Value::Text(text.to_string()));
+        context.set("host_arch", text(self.host.as_str()));
+        for (name, var) in &self.vars {
+            context.set(name, var.slot.clone());
+        }
+        for (name, value) in &cell.axes {
+            context.set(name, Slot::Value(value.clone()));
+        }
+        for (name, column) in &self.columns {
+            let slot = column.values.get(&cell.arch).or(column.default.as_ref());
+            let missing = || Slot::Absent(format!("[columns.{name}] has neither it nor `default`"));
+            context.set(name, slot.cloned().unwrap_or_else(missing));
+        }
+        // A variable that only some architectures have is absent for the others.
+        for (arch, settings) in &self.arch {
+            for (name, var) in &settings.vars {
+                if arch == &cell.arch {
+                    context.set(name, var.slot.clone());
+                } else if context.get(name).is_none() {
+                    let why = format!("only `{arch}` and others of [arch] define it");
+                    context.set(name, Slot::Absent(why));
+                }
+            }
+        }
+        for (name, var) in &self.set {
+            context.set(name, var.slot.clone());
+        }
+        Some(context)
+    }
+}

@@ -1,0 +1,232 @@
+//! A project's settings: `crossfile.toml`, laid in layers, read against the architecture table.
+//!
+//! Files become [`Layer`]s, layers one [`Table`], the table a [`Config`], checked as a whole. Nothing here looks at the
+//! disk, the environment or the command line: files, an environment look-up and [`Overrides`] are handed in.
+
+mod cells;
+mod names;
+mod read;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::arch::{ArchMap, ArchName};
+use crate::context::Slot;
+use crate::diagnostic::{Diagnostic, Place, Source};
+use crate::document::{Located, Table, parse_toml};
+use crate::template::{Dialect, Names};
+use crate::value::Value;
+
+pub use cells::Cell;
+
+/// The name of a project's settings file.
+pub const FILE_NAME: &str = "crossfile.toml";
+
+/// The architectures of a project that names none.
+pub const DEFAULT_ARCHES: &[&str] = &["amd64", "arm32v7", "arm64v8"];
+
+/// The machine that builds, where a project does not say. Never detected: output is the same everywhere.
+pub const DEFAULT_HOST: &str = "amd64";
+
+/// File names that may be templates, where a project does not say.
+pub const DEFAULT_TEMPLATES: &[&str] = &["Dockerfile*.cross", "*.Dockerfile.cross"];
+
+/// One settings file.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// The file.
+    pub source: Arc<Source>,
+    table: Table,
+}
+
+impl Layer {
+    /// Parses a settings file; what its keys mean is looked at when the layers are laid together.
+    ///
+    /// # Errors
+    /// Every syntax error of the file.
+    pub fn parse(source: &Arc<Source>) -> Result<Layer, Vec<Diagnostic>> {
+        Ok(Layer {
+            source: Arc::clone(source),
+            table: parse_toml(source)?,
+        })
+    }
+}
+
+/// What the command line says over the settings files.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--host`.
+    pub host: Option<Located<String>>,
+    /// `--set NAME=VALUE`, in order: the last of a name wins.
+    pub set: Vec<(Located<String>, Value)>,
+    /// `--no-header`.
+    pub no_header: bool,
+    /// `--no-qemu`.
+    pub no_qemu: bool,
+}
+
+/// What a project reads from outside its settings files.
+pub trait Inputs: Sync {
+    /// An environment variable's value.
+    fn env(&self, name: &str) -> Option<String>;
+
+    /// The text of a file that a setting names, `path` being complete.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    fn file(&self, path: &std::path::Path) -> Result<Arc<Source>, Diagnostic>;
+}
+
+/// No environment and no files.
+#[derive(Clone, Copy, Debug)]
+pub struct NoInputs;
+
+impl Inputs for NoInputs {
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn file(&self, path: &std::path::Path) -> Result<Arc<Source>, Diagnostic> {
+        let error = std::io::Error::from(std::io::ErrorKind::NotFound);
+        Err(Diagnostic::io(path, "read the file", &error))
+    }
+}
+
+/// A column: the project's own word per architecture.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub(crate) place: Place,
+    pub(crate) default: Option<Slot>,
+    pub(crate) values: BTreeMap<ArchName, Slot>,
+}
+
+/// An axis of the matrix.
+#[derive(Clone, Debug)]
+pub(crate) struct Axis {
+    pub(crate) name: Located<String>,
+    pub(crate) values: Vec<Value>,
+}
+
+/// A combination that the matrix leaves out: all of the pairs hold. The key `arch` is the architecture.
+#[derive(Clone, Debug)]
+pub(crate) struct Exclude {
+    pub(crate) place: Place,
+    pub(crate) pairs: Vec<(String, String)>,
+}
+
+/// A variable's value and where it is given.
+#[derive(Clone, Debug)]
+pub(crate) struct Var {
+    pub(crate) slot: Slot,
+    pub(crate) place: Place,
+}
+
+/// How an image is named and built. Read and checked here; generating does not use it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ImageSettings {
+    /// The image's name without a tag: `registry.example.com/acme/nginx`.
+    pub image: Option<Located<String>>,
+    /// The tags of the index.
+    pub tags: Option<Vec<Located<String>>>,
+    /// The pattern of one architecture's tag.
+    pub arch_tag: Option<Located<String>>,
+    /// The build context, relative to the file that says it.
+    pub context: Option<Located<String>>,
+    /// Build arguments.
+    pub build_args: BTreeMap<String, Located<Slot>>,
+}
+
+/// What `[arch.NAME]` says for one architecture.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ArchSettings {
+    /// Its image settings, laid over the project's.
+    pub image: ImageSettings,
+    /// Where its file goes.
+    pub output: Option<Located<String>>,
+    /// Whether its file has a header.
+    pub header: Option<bool>,
+    /// Whether it may be emulated.
+    pub qemu: Option<bool>,
+    /// A Dockerfile written by hand: nothing is generated.
+    pub dockerfile: Option<Located<String>>,
+    /// Whether an index may go out without it.
+    pub optional: bool,
+    /// The machines that build it.
+    pub builders: Vec<Located<String>>,
+    pub(crate) vars: BTreeMap<String, Var>,
+}
+
+/// The settings that hold in one folder.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The architecture table, with the project's own laid over it.
+    pub map: Arc<ArchMap>,
+    /// The architectures to make, in order.
+    pub arches: Vec<ArchName>,
+    /// Whether the project says `arches` itself. If not, any of the table may be asked for.
+    pub arches_are_given: bool,
+    /// The machine that builds.
+    pub host: ArchName,
+    /// What the host runs without QEMU.
+    pub native: BTreeSet<ArchName>,
+    /// Whether emulated architectures get the lines that QEMU needs.
+    pub qemu: bool,
+    /// Whether generated files say what they were made from.
+    pub header: bool,
+    /// The pattern of generated files' paths, relative to the template.
+    pub output: Option<Located<String>>,
+    /// The patterns of templates' names, each with the folder it is relative to where it has a `/`.
+    pub templates: Vec<Located<String>>,
+    /// The dialect of the project's templates.
+    pub dialect: Option<Dialect>,
+    /// Placeholders that are let through.
+    pub passthrough: BTreeSet<String>,
+    /// How the image is named and built.
+    pub image: ImageSettings,
+    /// What is said for single architectures.
+    pub arch: BTreeMap<ArchName, ArchSettings>,
+    /// The names that templates may use.
+    pub names: Names,
+    /// What is odd about the settings and stops nothing.
+    pub warnings: Vec<Diagnostic>,
+    /// Where each `crossfile.toml` that holds here lies, outermost first.
+    pub files: Vec<PathBuf>,
+    pub(crate) columns: BTreeMap<String, Column>,
+    pub(crate) vars: BTreeMap<String, Var>,
+    /// Variables of the command line, over everything.
+    pub(crate) set: BTreeMap<String, Var>,
+    pub(crate) axes: Vec<Axis>,
+    pub(crate) excludes: Vec<Exclude>,
+}
+
+impl Config {
+    /// Lays the layers together, outermost first, and reads the result.
+    ///
+    /// # Errors
+    /// Every problem of the settings, each with its place.
+    pub fn read(
+        layers: &[Layer],
+        overrides: &Overrides,
+        inputs: &dyn Inputs,
+    ) -> Result<Config, Vec<Diagnostic>> {
+        read::read(layers, overrides, inputs)
+    }
+
+    /// Whether lines for QEMU stay for an architecture, and whether the host runs it itself. Neither holds for what
+    /// QEMU has no emulator for, such as Windows.
+    pub(crate) fn emulation(&self, arch: &ArchName) -> (bool, bool) {
+        let settings = self.arch.get(arch).and_then(|settings| settings.qemu);
+        if !settings.unwrap_or(self.qemu) {
+            return (true, false);
+        }
+        let entry = self.map.get(arch.as_str());
+        let has_emulator = entry.is_some_and(|entry| entry.get("qemu").is_some());
+        let native = self.native.contains(arch);
+        (native, !native && has_emulator)
+    }
+}

@@ -1,0 +1,391 @@
+//! From laid layers to a [`Config`]: every key, its type, and every name it refers to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::arch::{ArchMap, ArchName};
+use crate::config::values::{column, lay_vars, slot, vars_file};
+use crate::config::{
+    ArchSettings, Axis, Config, DEFAULT_ARCHES, DEFAULT_HOST, DEFAULT_TEMPLATES, Exclude,
+    ImageSettings, Inputs, Layer, Overrides, Var, names,
+};
+use crate::context::Slot;
+use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::document::{Fields, Located, Node, NodeValue, Table};
+use crate::template::{Dialect, Names};
+use crate::value::Value;
+
+pub(crate) fn read(
+    layers: &[Layer],
+    overrides: &Overrides,
+    inputs: &dyn Inputs,
+) -> Result<Config, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let mut document = Table::default();
+    for layer in layers {
+        document.merge(layer.table.clone());
+    }
+    let mut fields = Fields::new(&document, &mut problems);
+
+    let map = arch_map(
+        fields.string_or_strings("arch-map"),
+        inputs,
+        fields.problems,
+    );
+    let image = image_settings(&mut fields, inputs);
+    let arches = fields.strings("arches");
+    let host = fields.string("host");
+    let native = fields.strings("native");
+    let qemu = fields.bool("qemu");
+    let header = fields.bool("header");
+    let output = fields.string("output");
+    let templates = fields.strings("templates");
+    let dialect = fields.string("dialect");
+    let passthrough = fields.strings("passthrough");
+    let files = fields.string_or_strings("vars-file").unwrap_or_default();
+    let var_table = fields.table("vars");
+    let column_table = fields.table("columns");
+    let matrix = fields.table("matrix");
+    let arch_table = fields.table("arch");
+    fields.finish();
+
+    let arches_are_given = arches.is_some();
+    let arches = match arches {
+        Some(arches) => arch_names(&arches, &map, &mut problems),
+        None => DEFAULT_ARCHES
+            .iter()
+            .map(|name| ArchName::new(name))
+            .collect(),
+    };
+    let host = overrides.host.clone().or(host);
+    if let Some(host) = host.as_ref().filter(|host| map.get(&host.value).is_none()) {
+        problems.push(map.unknown_arch(host));
+    }
+    let host = ArchName::new(host.as_ref().map_or(DEFAULT_HOST, |host| &host.value));
+    let native = match native {
+        Some(native) => arch_names(&native, &map, &mut problems)
+            .into_iter()
+            .collect(),
+        None => default_native(&map, &host),
+    };
+    let dialect = dialect.and_then(|dialect| {
+        Dialect::parse(&dialect.value, dialect.place)
+            .map_err(|problem| problems.push(problem))
+            .ok()
+    });
+
+    // Later files go over earlier ones, and the files over [vars].
+    let mut vars = BTreeMap::new();
+    if let Some(table) = var_table {
+        lay_vars(&mut vars, table, inputs, &mut problems);
+    }
+    for file in &files {
+        let table = vars_file(file, inputs, &mut problems);
+        lay_vars(&mut vars, &table, inputs, &mut problems);
+    }
+    let mut columns = BTreeMap::new();
+    for (name, node) in column_table.iter().flat_map(|table| table.iter()) {
+        if let Some(column) = column(name, node, &map, inputs, &mut problems) {
+            columns.insert(name.value.clone(), column);
+        }
+    }
+    let (axes, excludes) = match matrix {
+        Some(table) => read_matrix(table, &mut problems),
+        None => (Vec::new(), Vec::new()),
+    };
+    let mut arch = BTreeMap::new();
+    for (name, node) in arch_table.iter().flat_map(|table| table.iter()) {
+        if map.get(&name.value).is_none() {
+            problems.push(map.unknown_arch(name));
+        }
+        match &node.value {
+            NodeValue::Table(table) => {
+                let settings = arch_settings(table, inputs, &mut problems);
+                arch.insert(ArchName::new(&name.value), settings);
+            }
+            _ => problems.push(node.expected(&name.value, "a table")),
+        }
+    }
+    let set = overrides.set.iter().map(|(name, value)| {
+        let slot = Slot::Value(value.clone());
+        let place = name.place.clone();
+        (name.value.clone(), Var { slot, place })
+    });
+
+    let mut config = Config {
+        arches,
+        arches_are_given,
+        host,
+        native,
+        qemu: qemu.is_none_or(|qemu| qemu.value) && !overrides.no_qemu,
+        header: header.is_none_or(|header| header.value) && !overrides.no_header,
+        output,
+        templates: templates.unwrap_or_else(default_templates),
+        dialect,
+        passthrough: passthrough_set(passthrough, &mut problems),
+        image,
+        arch,
+        names: Names::default(),
+        warnings: Vec::new(),
+        files: layers
+            .iter()
+            .map(|layer| layer.source.path().to_path_buf())
+            .collect(),
+        columns,
+        vars,
+        set: set.collect(),
+        axes,
+        excludes,
+        map,
+    };
+    if overrides.no_qemu {
+        config
+            .arch
+            .values_mut()
+            .for_each(|settings| settings.qemu = None);
+    }
+    if overrides.no_header {
+        config
+            .arch
+            .values_mut()
+            .for_each(|settings| settings.header = None);
+    }
+    config.names = names::names(&config, &mut problems);
+    config.check_excludes();
+    match problems.is_empty() {
+        true => Ok(config),
+        false => Err(problems),
+    }
+}
+
+/// The built-in table with the project's files laid over it, each path relative to the file that names it.
+fn arch_map(
+    files: Option<Vec<Located<String>>>,
+    inputs: &dyn Inputs,
+    problems: &mut Vec<Diagnostic>,
+) -> Arc<ArchMap> {
+    let mut map = ArchMap::builtin();
+    for file in files.unwrap_or_default() {
+        let folder = file.place.source().path().parent();
+        let path = folder.unwrap_or_else(|| "".as_ref()).join(&file.value);
+        let laid = inputs
+            .file(&path)
+            .map_err(|problem| vec![problem.related(file.place, "it is asked for here")])
+            .and_then(|source| map.with_overlay(&source));
+        match laid {
+            Ok(laid) => map = Arc::new(laid),
+            Err(found) => problems.extend(found),
+        }
+    }
+    map
+}
+
+fn arch_names(
+    names: &[Located<String>],
+    map: &ArchMap,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<ArchName> {
+    let mut known: Vec<ArchName> = Vec::new();
+    for name in names {
+        match map.get(&name.value) {
+            None => problems.push(map.unknown_arch(name)),
+            Some(entry) if known.contains(&entry.name) => {
+                let message = format!("`{}` stands in the list twice", name.value);
+                let place = name.place.clone();
+                problems
+                    .push(Diagnostic::error(Code::BadValue, place, message).help("leave one out"));
+            }
+            Some(entry) => known.push(entry.name.clone()),
+        }
+    }
+    known
+}
+
+/// What a host runs without QEMU: itself, the rows that share its base (amd64v3 on amd64), and i386 on amd64.
+fn default_native(map: &ArchMap, host: &ArchName) -> BTreeSet<ArchName> {
+    let base = |name: &ArchName| {
+        let entry = map.get(name.as_str());
+        entry
+            .and_then(|entry| entry.base.clone())
+            .unwrap_or_else(|| name.clone())
+    };
+    let host = base(host);
+    let runs = |name: &ArchName| {
+        let own = base(name);
+        own == host || (host.as_str() == "amd64" && own.as_str() == "i386")
+    };
+    let names = map.entries().iter().map(|entry| entry.name.clone());
+    names.filter(runs).collect()
+}
+
+fn default_templates() -> Vec<Located<String>> {
+    let place = Place::file("crossfile.toml (default)");
+    let patterns = DEFAULT_TEMPLATES.iter();
+    patterns
+        .map(|pattern| Located::new(pattern.to_string(), place.clone()))
+        .collect()
+}
+
+fn passthrough_set(
+    tokens: Option<Vec<Located<String>>>,
+    problems: &mut Vec<Diagnostic>,
+) -> BTreeSet<String> {
+    let mut set = BTreeSet::new();
+    for token in tokens.unwrap_or_default() {
+        let inner = token
+            .value
+            .strip_prefix("__")
+            .and_then(|t| t.strip_suffix("__"));
+        if inner.is_none_or(str::is_empty) {
+            let message = format!("`{}` is not a placeholder", token.value);
+            problems.push(
+                Diagnostic::error(Code::BadValue, token.place, message)
+                    .help("write it whole, as `__GNUC__`"),
+            );
+        } else {
+            set.insert(token.value);
+        }
+    }
+    set
+}
+
+fn image_settings(fields: &mut Fields<'_, '_>, inputs: &dyn Inputs) -> ImageSettings {
+    let image = fields.string("image");
+    let tags = fields.strings("tags");
+    let arch_tag = fields.string("arch-tag");
+    let context = fields.string("context");
+    let mut build_args = BTreeMap::new();
+    for (name, node) in fields
+        .table("build-args")
+        .iter()
+        .flat_map(|table| table.iter())
+    {
+        if let Some(slot) = slot(&name.value, node, inputs, fields.problems) {
+            let located = Located::new(slot, name.place.clone());
+            build_args.insert(name.value.clone(), located);
+        }
+    }
+    ImageSettings {
+        image,
+        tags,
+        arch_tag,
+        context,
+        build_args,
+    }
+}
+
+fn arch_settings(
+    table: &Table,
+    inputs: &dyn Inputs,
+    problems: &mut Vec<Diagnostic>,
+) -> ArchSettings {
+    let mut fields = Fields::new(table, problems);
+    let image = image_settings(&mut fields, inputs);
+    let output = fields.string("output");
+    let header = fields.bool("header");
+    let qemu = fields.bool("qemu");
+    let dockerfile = fields.string("dockerfile");
+    let optional = fields.bool("optional");
+    let builders = fields.string_or_strings("builder");
+    let var_table = fields.table("vars");
+    fields.finish();
+    let mut vars = BTreeMap::new();
+    if let Some(table) = var_table {
+        lay_vars(&mut vars, table, inputs, problems);
+    }
+    ArchSettings {
+        image,
+        output,
+        header: header.map(|header| header.value),
+        qemu: qemu.map(|qemu| qemu.value),
+        dockerfile,
+        optional: optional.is_some_and(|optional| optional.value),
+        builders: builders.unwrap_or_default(),
+        vars,
+    }
+}
+
+fn read_matrix(table: &Table, problems: &mut Vec<Diagnostic>) -> (Vec<Axis>, Vec<Exclude>) {
+    let mut axes: Vec<Axis> = Vec::new();
+    for (name, node) in table.iter().filter(|(name, _)| name.value != "exclude") {
+        let NodeValue::Array(items) = &node.value else {
+            problems.push(node.expected(&name.value, "a list of values"));
+            continue;
+        };
+        let mut values: Vec<Value> = Vec::new();
+        for item in items {
+            match Value::from_node(&name.value, item) {
+                Ok(value) if value.text().is_none() => {
+                    problems.push(item.expected(&name.value, "a list of words"));
+                }
+                Ok(value) if values.contains(&value) => {
+                    let message = format!("`{}` stands on the axis twice", item.place.text());
+                    let place = item.place.clone();
+                    problems.push(Diagnostic::error(Code::BadValue, place, message));
+                }
+                Ok(value) => values.push(value),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if items.is_empty() {
+            let message = format!(
+                "the axis `{}` has no values: nothing would be made",
+                name.value
+            );
+            problems.push(Diagnostic::error(
+                Code::BadValue,
+                node.place.clone(),
+                message,
+            ));
+        }
+        let name = name.clone();
+        axes.push(Axis { name, values });
+    }
+    let excludes = match table.get("exclude") {
+        None => Vec::new(),
+        Some(Node {
+            value: NodeValue::Array(items),
+            ..
+        }) => items
+            .iter()
+            .filter_map(|item| exclude(item, &axes, problems))
+            .collect(),
+        Some(node) => {
+            problems.push(node.expected("exclude", "tables: `[[matrix.exclude]]`"));
+            Vec::new()
+        }
+    };
+    (axes, excludes)
+}
+
+fn exclude(item: &Node, axes: &[Axis], problems: &mut Vec<Diagnostic>) -> Option<Exclude> {
+    let NodeValue::Table(table) = &item.value else {
+        problems.push(item.expected("exclude", "tables: `[[matrix.exclude]]`"));
+        return None;
+    };
+    let mut pairs = Vec::new();
+    for (key, node) in table.iter() {
+        let known = key.value == "arch" || axes.iter().any(|axis| axis.name.value == key.value);
+        let text = Value::from_node(&key.value, node)
+            .ok()
+            .and_then(|value| value.text());
+        match (known, text) {
+            (true, Some(text)) => pairs.push((key.value.clone(), text)),
+            (true, None) => problems.push(node.expected(&key.value, "one value of its axis")),
+            (false, _) => {
+                let names = axes
+                    .iter()
+                    .map(|axis| axis.name.value.as_str())
+                    .chain(["arch"]);
+                let names: Vec<_> = names.collect();
+                let message = format!("`{}` is not an axis of the matrix", key.value);
+                problems.push(
+                    Diagnostic::error(Code::UnknownKey, key.place.clone(), message)
+                        .help(format!("the axes are: {}", names.join(", "))),
+                );
+            }
+        }
+    }
+    let place = item.place.clone();
+    Some(Exclude { place, pairs })
+}
