@@ -1,7 +1,24 @@
 //! crossfile expands one Dockerfile template into a Dockerfile per architecture, from one table of names.
 //!
+//! ```
+//! use crossfile::{ArchMap, Config, Context, NoInputs, Overrides, Parsed, Source, NoPartials, expand};
 //!
-//! The library prints nothing, never exits, and reads neither environment nor working directory.
+//! let config = Config::read(&[], &Overrides::default(), &NoInputs).unwrap();
+//! let source = Source::new("Dockerfile.cross", "FROM __BASEIMAGE_ARCH__/alpine:3.22\n__CROSS_COPY qemu-__QEMU_ARCH__-static /usr/bin/\n");
+//! let Parsed::Template(template) = expand::parse(&source, &config, &NoPartials).unwrap() else { panic!() };
+//!
+//! for cell in config.cells(&config.arches) {
+//!     let context = config.context(&cell).unwrap();
+//!     let dockerfile = template.render(&context).unwrap();
+//!     if cell.arch.as_str() == "arm32v7" {
+//!         assert_eq!(dockerfile, "FROM arm32v7/alpine:3.22\nCOPY qemu-arm-static /usr/bin/\n");
+//!     }
+//! }
+//! ```
+//!
+//! [`Project`] does the same for a whole tree of folders: it finds templates and their settings, compares what they
+//! make with what is there, and writes. The library prints nothing, never exits, and reads neither environment nor
+//! working directory.
 //!
 //! The feature `cli` (default) is the command `crossfile`; a library user leaves it out with
 //! `default-features = false`.
@@ -10,17 +27,29 @@ pub mod arch;
 pub mod config;
 mod context;
 pub mod diagnostic;
+pub mod diff;
+mod discover;
 pub mod dockerfile;
 pub mod document;
+pub mod expand;
+mod header;
+mod outcome;
+mod project;
 mod read;
 pub mod template;
 mod value;
+pub mod write;
 
 pub use arch::{ArchMap, ArchName, Entry, Platform, ResolveError};
 pub use config::{Cell, Config, Inputs, Layer, NoInputs, Overrides};
 pub use context::{Context, Slot};
 pub use diagnostic::{Code, Diagnostic, Place, Severity, Source};
+pub use discover::{DiskInputs, Found, config_of, root_of};
 pub use document::Located;
+pub use expand::{Expander, Rendered};
+pub use header::template_of;
+pub use outcome::{Outcome, Status};
+pub use project::{Expansion, Project, Selection, WriteOptions, Written};
 pub use template::{
     Dialect, Language, Missing, Name, NameKind, Names, NoPartials, Parsed, PartialFolders,
     Partials, RenderFailure, Shape, Template,

@@ -1,0 +1,341 @@
+//! A template and its settings to generated files, in memory.
+//!
+//! [`Expander::new`] prepares what all templates of a folder share; [`Expander::expand`] renders one template for every
+//! cell. Pure: paths are worked out and nothing is read or written.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use crate::arch::ArchName;
+use crate::config::{Cell, Config};
+use crate::context::{Context, Slot};
+use crate::diagnostic::{Code, Diagnostic, Place, Source};
+use crate::document::Located;
+use crate::header;
+use crate::template::{Language, NoPartials, Parsed, RenderFailure, Template};
+
+/// A generated file that is not on the disk yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rendered {
+    /// Where it goes: the template's folder joined with the output path.
+    pub path: PathBuf,
+    /// What it holds.
+    pub text: String,
+    /// Whether the text begins with our header. Without one, what stands at the path is ours by the user's word.
+    pub has_header: bool,
+    /// The template it was made from.
+    pub template: PathBuf,
+    /// What it is for.
+    pub cell: Cell,
+}
+
+/// Renders templates that share one [`Config`].
+pub struct Expander<'a> {
+    config: &'a Config,
+    cells: Vec<(Cell, Context)>,
+    output: Result<Output, Vec<Diagnostic>>,
+}
+
+/// The output patterns, parsed: the project's, and those of single architectures.
+struct Output {
+    default: Option<Pattern>,
+    arches: Vec<(ArchName, Pattern)>,
+}
+
+enum Pattern {
+    Template(Box<Template>, Place),
+    Constant(String, Place),
+}
+
+impl<'a> Expander<'a> {
+    /// Prepares to render for the given architectures.
+    pub fn new(config: &'a Config, arches: &[ArchName]) -> Self {
+        // A hand-written Dockerfile takes an architecture's place: there is nothing to generate for it.
+        let written = |cell: &Cell| {
+            let settings = config.arch.get(&cell.arch);
+            settings.is_some_and(|settings| settings.dockerfile.is_some())
+        };
+        let cells = config
+            .cells(arches)
+            .into_iter()
+            .filter(|cell| !written(cell));
+        let cells = cells.filter_map(|cell| {
+            let context = config.context(&cell)?;
+            Some((cell, context))
+        });
+        Expander {
+            config,
+            cells: cells.collect(),
+            output: Output::parse(config),
+        }
+    }
+
+    /// Renders a template for every cell.
+    ///
+    /// # Errors
+    /// What is wrong, each problem once with all the architectures it concerns; then nothing of the template is used.
+    pub fn expand(
+        &self,
+        path: &Path,
+        template: &Template,
+    ) -> Result<Vec<Rendered>, Vec<Diagnostic>> {
+        let output = self.output.as_ref().map_err(Clone::clone)?;
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy())
+            .unwrap_or_default();
+        let stem = name.strip_suffix(".cross").unwrap_or(&name);
+        let mut rendered = Vec::with_capacity(self.cells.len());
+        let mut failures = Failures::default();
+        for (cell, context) in &self.cells {
+            let context = context.with_stem(stem);
+            let to = match output.path(stem, path, cell, &context) {
+                Ok(to) => to,
+                Err(problem) => {
+                    failures.problems.push(*problem);
+                    continue;
+                }
+            };
+            match template.render(&context) {
+                Ok(text) => rendered.push(self.finish(path, to, text, cell)),
+                Err(found) => failures.add(found, &context),
+            }
+        }
+        match failures.is_empty() {
+            true => Ok(rendered),
+            false => Err(failures.into_diagnostics()),
+        }
+    }
+
+    /// The path of every cell's file, for those whose path can be worked out.
+    pub fn paths(&self, path: &Path) -> Vec<PathBuf> {
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy())
+            .unwrap_or_default();
+        let stem = name.strip_suffix(".cross").unwrap_or(&name);
+        let Ok(output) = &self.output else {
+            return Vec::new();
+        };
+        let paths = self
+            .cells
+            .iter()
+            .map(|(cell, context)| output.path(stem, path, cell, &context.with_stem(stem)));
+        paths.filter_map(Result::ok).collect()
+    }
+
+    fn finish(&self, template: &Path, path: PathBuf, text: String, cell: &Cell) -> Rendered {
+        let settings = self.config.arch.get(&cell.arch);
+        let has_header = settings
+            .and_then(|settings| settings.header)
+            .unwrap_or(self.config.header);
+        let text = match has_header {
+            true => header::add(&text, &relative(template, &path)),
+            false => text,
+        };
+        Rendered {
+            path,
+            text,
+            has_header,
+            template: template.to_path_buf(),
+            cell: cell.clone(),
+        }
+    }
+}
+
+impl Output {
+    fn parse(config: &Config) -> Result<Output, Vec<Diagnostic>> {
+        let parse = |pattern: &Located<String>| Pattern::parse(pattern, config);
+        let default = config.output.as_ref().map(parse).transpose()?;
+        let mut arches = Vec::new();
+        for (arch, settings) in &config.arch {
+            if let Some(pattern) = &settings.output {
+                arches.push((arch.clone(), parse(pattern)?));
+            }
+        }
+        Ok(Output { default, arches })
+    }
+
+    /// The complete path of a cell's file.
+    fn path(
+        &self,
+        stem: &str,
+        template: &Path,
+        cell: &Cell,
+        context: &Context,
+    ) -> Result<PathBuf, Box<Diagnostic>> {
+        let own = self.arches.iter().find(|(arch, _)| *arch == cell.arch);
+        let pattern = own.map(|(_, pattern)| pattern).or(self.default.as_ref());
+        let (text, place) = match pattern {
+            None => {
+                let axes: String = cell
+                    .axes
+                    .iter()
+                    .map(|(_, value)| format!(".{}", value.text().unwrap_or_default()))
+                    .collect();
+                (format!("{stem}{axes}.{}", cell.arch), Place::file(template))
+            }
+            Some(Pattern::Constant(text, place)) => (text.clone(), place.clone()),
+            Some(Pattern::Template(template, place)) => match template.render(context) {
+                Ok(text) => (text, place.clone()),
+                Err(failures) => {
+                    let mut all = Failures::default();
+                    all.add(failures, context);
+                    let mut problems = all.into_diagnostics().into_iter();
+                    let problem = problems.next().map(|mut problem| {
+                        problem.place = place.clone();
+                        problem
+                    });
+                    let unknown = || Diagnostic::error(Code::NoValue, place.clone(), "no path");
+                    return Err(Box::new(problem.unwrap_or_else(unknown)));
+                }
+            },
+        };
+        let folder = template.parent().unwrap_or(Path::new(""));
+        join(folder, &text).ok_or_else(|| {
+            let message = format!("`{text}` is not a path of a file");
+            let help = "an output path is relative to the template and names a file";
+            Box::new(Diagnostic::error(Code::OutputOutside, place, message).help(help))
+        })
+    }
+}
+
+impl Pattern {
+    fn parse(pattern: &Located<String>, config: &Config) -> Result<Pattern, Vec<Diagnostic>> {
+        let nothing = BTreeSet::new();
+        let language = Language {
+            map: &config.map,
+            names: &config.names,
+            passthrough: &nothing,
+            dialect: None,
+            partials: &NoPartials,
+        };
+        let source = Source::new("output", pattern.value.as_str());
+        let place = pattern.place.clone();
+        match Template::parse(&source, &language) {
+            Ok(Parsed::Template(template)) => Ok(Pattern::Template(Box::new(template), place)),
+            Ok(Parsed::NotATemplate(_)) => Ok(Pattern::Constant(pattern.value.clone(), place)),
+            Err(mut problems) => {
+                // The pattern's own text is a line without a file: point into the settings instead.
+                problems
+                    .iter_mut()
+                    .for_each(|problem| problem.place = place.clone());
+                Err(problems)
+            }
+        }
+    }
+}
+
+/// `folder` joined with a relative path, `.` and `..` worked out. Nothing where the path is absolute, empty or ends in
+/// a folder.
+fn join(folder: &Path, relative: &str) -> Option<PathBuf> {
+    if relative.is_empty() || relative.ends_with(['/', '\\']) || relative.contains('\0') {
+        return None;
+    }
+    let mut path = folder.to_path_buf();
+    for part in Path::new(relative).components() {
+        match part {
+            Component::Normal(name) => path.push(name),
+            Component::CurDir => {}
+            Component::ParentDir => {
+                if !path.pop() {
+                    return None;
+                }
+            }
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    (path != folder).then_some(path)
+}
+
+/// The way from a generated file to its template, with `/` on every system.
+pub(crate) fn relative(template: &Path, output: &Path) -> String {
+    let from: Vec<_> = output
+        .parent()
+        .into_iter()
+        .flat_map(Path::components)
+        .collect();
+    let to: Vec<_> = template.components().collect();
+    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = from[shared..].iter().map(|_| "..".to_string());
+    let down = to[shared..]
+        .iter()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned());
+    up.chain(down).collect::<Vec<_>>().join("/")
+}
+
+/// What went wrong over all cells of a template; the same name at the same place is one problem.
+#[derive(Default)]
+struct Failures {
+    missing: Vec<(String, Place, Vec<(ArchName, String)>)>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Failures {
+    fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.problems.is_empty()
+    }
+
+    fn add(&mut self, failures: Vec<RenderFailure>, context: &Context) {
+        for failure in failures {
+            match failure {
+                RenderFailure::Missing(missing) => {
+                    let why = match context.get(&missing.name) {
+                        Some(Slot::Absent(why)) => why.clone(),
+                        _ => "it is not there".to_string(),
+                    };
+                    let arch = (context.arch().clone(), why);
+                    let same = |known: &&mut (String, Place, _)| {
+                        known.0 == missing.name && known.1 == missing.place
+                    };
+                    match self.missing.iter_mut().find(same) {
+                        Some((_, _, arches)) if arches.contains(&arch) => {}
+                        Some((_, _, arches)) => arches.push(arch),
+                        None => self.missing.push((missing.name, missing.place, vec![arch])),
+                    }
+                }
+                RenderFailure::Other(problem) if self.problems.contains(&problem) => {}
+                RenderFailure::Other(problem) => self.problems.push(*problem),
+            }
+        }
+    }
+
+    fn into_diagnostics(self) -> Vec<Diagnostic> {
+        let missing = self.missing.into_iter().map(|(name, place, arches)| {
+            let list: Vec<_> = arches.iter().map(|(arch, _)| format!("`{arch}`")).collect();
+            let message = format!("`{name}` has no value for {}", list.join(", "));
+            let why = arches.first().map(|(_, why)| why.as_str()).unwrap_or_default();
+            let help = match why.starts_with("the environment") {
+                true => format!("{why}: set it, or give a default: `{name} = {{ env = \"…\", default = \"…\" }}`"),
+                false => format!(
+                    "{why}: give it a value in crossfile.toml, or keep the line to architectures that have one"
+                ),
+            };
+            Diagnostic::error(Code::NoValue, place, message).help(help)
+        });
+        let mut all: Vec<Diagnostic> = self.problems.into_iter().chain(missing).collect();
+        all.sort_by_key(|problem| problem.place.span().start);
+        all
+    }
+}
+
+/// Parses the text of a template under a folder's settings.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(
+    source: &Arc<Source>,
+    config: &Config,
+    partials: &dyn crate::template::Partials,
+) -> Result<Parsed, Vec<Diagnostic>> {
+    let language = Language {
+        map: &config.map,
+        names: &config.names,
+        passthrough: &config.passthrough,
+        dialect: config.dialect,
+        partials,
+    };
+    Template::parse(source, &language)
+}

@@ -1,0 +1,49 @@
+//! The one line that marks a generated file as ours and names its template.
+
+use crate::dockerfile::after_parser_directives;
+
+const BEFORE: &str = "# Generated from ";
+const AFTER: &str = " by crossfile. Do not edit; to make it again: crossfile generate";
+
+/// Puts the header into a generated text: after parser directives, which Docker reads only from the top, and with the
+/// text's own kind of line ending. `template` is the way from the generated file to its template.
+pub(crate) fn add(text: &str, template: &str) -> String {
+    let at = after_parser_directives(text);
+    let (top, rest) = text.split_at(at);
+    let first = text.split_inclusive('\n').next().unwrap_or_default();
+    let ending = if first.ends_with("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    };
+    let mut out = String::with_capacity(text.len() + 120);
+    out.push_str(top);
+    if !top.is_empty() && !top.ends_with('\n') && top != "\u{feff}" {
+        out.push_str(ending);
+    }
+    out.push_str(BEFORE);
+    out.push_str(template);
+    out.push_str(AFTER);
+    out.push_str(ending);
+    out.push_str(rest);
+    out
+}
+
+/// The template that a generated text names in its header; nothing where the text is not ours.
+///
+/// ```
+/// let text = "# syntax=docker/dockerfile:1\n\
+///     # Generated from Dockerfile.cross by crossfile. Do not edit; to make it again: crossfile generate\n\
+///     FROM amd64/alpine\n";
+/// assert_eq!(crossfile::template_of(text), Some("Dockerfile.cross"));
+/// assert_eq!(crossfile::template_of("FROM amd64/alpine\n"), None);
+/// ```
+pub fn template_of(text: &str) -> Option<&str> {
+    let line = text[after_parser_directives(text)..].split('\n').next()?;
+    line.trim_end_matches('\r')
+        .strip_prefix(BEFORE)?
+        .strip_suffix(AFTER)
+}
+
+/// How much of a file is enough to find the header in: the directives before it are a few short lines.
+pub(crate) const ENOUGH: usize = 4096;

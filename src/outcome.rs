@@ -1,0 +1,94 @@
+//! What a generated file is to the disk: the one list that writing, checking and showing differences read.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::config::Cell;
+use crate::expand::Rendered;
+use crate::header::template_of;
+
+/// A generated file against what stands at its path. Bytes decide, never times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Status {
+    /// The file is right as it is.
+    Same,
+    /// There is no file.
+    Missing,
+    /// The file is ours and differs.
+    Changed,
+    /// The file differs and is not ours: somebody else's work.
+    Foreign,
+    /// The file is ours and nothing makes it any more.
+    Orphaned,
+}
+
+impl Status {
+    /// The word that output shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Same => "same",
+            Status::Missing => "missing",
+            Status::Changed => "changed",
+            Status::Foreign => "foreign",
+            Status::Orphaned => "orphaned",
+        }
+    }
+}
+
+/// One file: what it should hold, what it holds, and what that makes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is.
+    pub status: Status,
+    /// The template that makes it, or once made it.
+    pub template: PathBuf,
+    /// What it is for; nothing for an orphan.
+    pub cell: Option<Cell>,
+    /// What it should hold; nothing for an orphan.
+    pub wanted: Option<String>,
+    /// What it holds; nothing where there is no file.
+    pub found: Option<Vec<u8>>,
+}
+
+impl Outcome {
+    /// Compares a rendered file with the bytes at its path, if any.
+    pub fn new(rendered: Rendered, found: Option<Vec<u8>>) -> Outcome {
+        let status = match &found {
+            None => Status::Missing,
+            Some(bytes) if bytes == rendered.text.as_bytes() => Status::Same,
+            Some(bytes) if !rendered.has_header || is_ours(bytes) => Status::Changed,
+            Some(_) => Status::Foreign,
+        };
+        Outcome {
+            path: rendered.path,
+            status,
+            template: rendered.template,
+            cell: Some(rendered.cell),
+            wanted: Some(rendered.text),
+            found,
+        }
+    }
+
+    /// A file of ours that nothing makes any more.
+    pub fn orphan(path: &Path, template: &Path, found: Vec<u8>) -> Outcome {
+        Outcome {
+            path: path.to_path_buf(),
+            status: Status::Orphaned,
+            template: template.to_path_buf(),
+            cell: None,
+            wanted: None,
+            found: Some(found),
+        }
+    }
+}
+
+/// Whether bytes bear our header.
+fn is_ours(bytes: &[u8]) -> bool {
+    template_of(&String::from_utf8_lossy(bytes)).is_some()
+}
