@@ -1,0 +1,342 @@
+//! `crossfile arch`: the table of names, printed and searched.
+
+use std::fmt::Write;
+use std::io;
+use std::sync::Arc;
+
+use crossfile::arch::{SchemeValue, host as detect};
+use crossfile::{
+    ArchMap, Diagnostic, DiskInputs, Entry, Overrides, Place, ResolveError, config_of,
+};
+use serde_json::{Map, Value as Json, json};
+
+use crate::args::{ArchArgs, ArchCommand, TableFormat};
+use crate::host::evidence;
+use crate::output::{Exit, Output};
+
+pub(crate) fn run(args: &ArchArgs, output: &Output) -> io::Result<Exit> {
+    // A project's own table holds for look-ups too; nothing else of its settings is needed, its environment least.
+    let config = config_of(
+        &output.folder,
+        &Overrides::default(),
+        &DiskInputs::default(),
+    );
+    let map = match config {
+        Ok(config) => Arc::clone(&config.map),
+        Err(problems) => {
+            output.diagnostics(&problems);
+            return Ok(Exit::Error);
+        }
+    };
+    let printed = match &args.command {
+        ArchCommand::List { format } => Ok(list(&map, *format)),
+        ArchCommand::Show { name, format } => show(&map, name, *format),
+        ArchCommand::Resolve {
+            name,
+            from,
+            to,
+            format,
+        } => resolve(&map, name, from.as_deref(), to, *format),
+        ArchCommand::Host { format } => host(&map, *format, output),
+    };
+    match printed {
+        Ok(text) => output.result(&text).map(|()| Exit::Clean),
+        Err(problem) => {
+            output.diagnostics(&[*problem]);
+            Ok(Exit::Error)
+        }
+    }
+}
+
+type Printed = Result<String, Box<Diagnostic>>;
+
+/// The columns of the short table; `arch show` prints all.
+const COLUMNS: &[&str] = &[
+    "arch", "platform", "uname", "qemu", "debian", "alpine", "rust",
+];
+
+fn list(map: &ArchMap, format: TableFormat) -> String {
+    let mut rows = vec![
+        COLUMNS
+            .iter()
+            .map(|column| (*column).to_string())
+            .chain(["boards".into()])
+            .collect(),
+    ];
+    for entry in map.entries() {
+        let cells = COLUMNS
+            .iter()
+            .map(|scheme| entry.get(scheme).unwrap_or_default().into_owned());
+        rows.push(
+            cells
+                .chain([entry.boards.clone().unwrap_or_default()])
+                .collect(),
+        );
+    }
+    match format {
+        TableFormat::Text => columns(&rows),
+        TableFormat::Markdown => markdown(&rows),
+        TableFormat::Toml => toml(map, map.entries()),
+        TableFormat::Json => {
+            let arches: Vec<Json> = map.entries().iter().map(entry_json).collect();
+            format!("{:#}\n", json!({ "version": 1, "arches": arches }))
+        }
+    }
+}
+
+fn show(map: &ArchMap, name: &str, format: TableFormat) -> Printed {
+    let entry = find(map, name)?;
+    Ok(match format {
+        TableFormat::Toml => toml(map, std::slice::from_ref(entry)),
+        TableFormat::Json => {
+            let mut json = entry_json(entry);
+            json["version"] = json!(1);
+            format!("{json:#}\n")
+        }
+        TableFormat::Text | TableFormat::Markdown => {
+            let mut rows = vec![vec!["scheme".into(), "name".into(), "whose".into()]];
+            rows.push(vec![
+                "arch".into(),
+                entry.name.to_string(),
+                "the key of the table".into(),
+            ]);
+            for scheme in map.schemes() {
+                if let Some(value) = entry.value(&scheme.name) {
+                    let words = words(value).join(", ");
+                    rows.push(vec![scheme.name.clone(), words, scheme.title.clone()]);
+                }
+            }
+            if !entry.aliases.is_empty() {
+                let title = "other names that mean the same to everybody";
+                rows.push(vec![
+                    "aliases".into(),
+                    entry.aliases.join(", "),
+                    title.into(),
+                ]);
+            }
+            if let Some(boards) = &entry.boards {
+                rows.push(vec!["boards".into(), boards.clone(), String::new()]);
+            }
+            match format {
+                TableFormat::Markdown => markdown(&rows),
+                _ => columns(&rows),
+            }
+        }
+    })
+}
+
+/// The row of a key, else of whatever the word means to everybody.
+fn find<'a>(map: &'a ArchMap, name: &str) -> Result<&'a Entry, Box<Diagnostic>> {
+    let place = Place::argument(name);
+    match map.get(name) {
+        Some(entry) => Ok(entry),
+        None => map.resolve(name).map_err(|error| at(&error, place)),
+    }
+}
+
+fn at(error: &ResolveError, place: Place) -> Box<Diagnostic> {
+    Box::new(error.at(place))
+}
+
+fn resolve(
+    map: &ArchMap,
+    name: &str,
+    from: Option<&str>,
+    to: &str,
+    format: TableFormat,
+) -> Printed {
+    let scheme = |error: &ResolveError, flag: &str, scheme: &str| match error {
+        ResolveError::UnknownScheme { .. } => {
+            let place = Place::argument(&format!("--{flag} {scheme}"));
+            let start = flag.len() + 3;
+            at(
+                error,
+                Place::new(place.source(), start..start + scheme.len()),
+            )
+        }
+        _ => at(error, Place::argument(name)),
+    };
+    let entry = match from {
+        None => map.resolve(name),
+        Some(from) => map.resolve_from(name, from),
+    };
+    let entry = entry.map_err(|error| scheme(&error, "from", from.unwrap_or_default()))?;
+    let value = map
+        .name_in(entry, to)
+        .map_err(|error| scheme(&error, "to", to))?;
+    Ok(match format {
+        TableFormat::Text => format!("{value}\n"),
+        TableFormat::Json => {
+            let json = json!({ "version": 1, "name": name, "from": from, "arch": entry.name, "to": to, "value": value });
+            format!("{json:#}\n")
+        }
+        TableFormat::Toml => format!("{} = {}\n", toml_key(to), toml_text(&value)),
+        TableFormat::Markdown => {
+            let head = vec!["name".into(), "arch".into(), to.to_string()];
+            markdown(&[head, vec![name.into(), entry.name.to_string(), value]])
+        }
+    })
+}
+
+fn host(map: &ArchMap, format: TableFormat, output: &Output) -> Printed {
+    let host = detect::detect(&evidence()).map_err(|error| {
+        let place = Place::file("this machine");
+        Box::new(Diagnostic::error(
+            crossfile::Code::UnknownArch,
+            place,
+            error.to_string(),
+        ))
+    })?;
+    let platform = host.platform.to_string();
+    let entry = map
+        .platform(&platform)
+        .map_err(|error| at(&error, Place::argument(&platform)))?;
+    Ok(match format {
+        TableFormat::Text => {
+            output.progress(&host.how);
+            format!("{}\n", entry.name)
+        }
+        TableFormat::Json => {
+            let json =
+                json!({ "version": 1, "arch": entry.name, "platform": platform, "how": host.how });
+            format!("{json:#}\n")
+        }
+        TableFormat::Toml => format!(
+            "arch = {}\nplatform = {}\nhow = {}\n",
+            toml_text(entry.name.as_str()),
+            toml_text(&platform),
+            toml_text(&host.how)
+        ),
+        TableFormat::Markdown => {
+            let head = vec!["arch".into(), "platform".into(), "how".into()];
+            markdown(&[head, vec![entry.name.to_string(), platform, host.how]])
+        }
+    })
+}
+
+fn words(value: &SchemeValue) -> Vec<String> {
+    match value {
+        SchemeValue::List(words) => words.clone(),
+        value => vec![value.canonical().into_owned()],
+    }
+}
+
+fn entry_json(entry: &Entry) -> Json {
+    let schemes: Map<String, Json> = entry
+        .values()
+        .map(|(scheme, value)| (scheme.to_string(), json!(value)))
+        .collect();
+    let platform = &entry.platform;
+    json!({
+        "arch": entry.name,
+        "os": platform.os,
+        "architecture": platform.architecture,
+        "variant": (!platform.variant.is_empty()).then_some(&platform.variant),
+        "base": entry.base,
+        "aliases": entry.aliases,
+        "boards": entry.boards,
+        "schemes": schemes,
+    })
+}
+
+/// Rows in aligned columns, the last one as long as it likes.
+fn columns(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let last = column + 1 == row.len();
+            let shown = if cell.is_empty() && !last { "-" } else { cell };
+            let _ = write!(line, "{shown:<width$}  ", width = width(column));
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+fn markdown(rows: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+        if index == 0 {
+            let _ = writeln!(text, "|{}", " --- |".repeat(row.len()));
+        }
+    }
+    text
+}
+
+/// Rows as a file that `arch-map` can name: the schemes that are not built in are declared.
+fn toml(map: &ArchMap, entries: &[Entry]) -> String {
+    let builtin = ArchMap::builtin();
+    let mut text = String::from("schema = 1\n");
+    for scheme in map.schemes() {
+        if !builtin
+            .schemes()
+            .iter()
+            .any(|known| known.name == scheme.name)
+        {
+            let _ = write!(
+                text,
+                "\n[scheme.{}]\ntitle = {}\n",
+                toml_key(&scheme.name),
+                toml_text(&scheme.title)
+            );
+            let names: Vec<_> = scheme
+                .template_names
+                .iter()
+                .map(|name| toml_text(name))
+                .collect();
+            let _ = writeln!(text, "names = [{}]", names.join(", "));
+        }
+    }
+    for entry in entries {
+        let _ = writeln!(text, "\n[arch.{}]", toml_key(entry.name.as_str()));
+        if let Some(base) = &entry.base {
+            let _ = writeln!(text, "base = {}", toml_text(base.as_str()));
+        }
+        for scheme in map.schemes() {
+            if let Some(value) = entry.value(&scheme.name) {
+                let _ = writeln!(text, "{} = {}", toml_key(&scheme.name), toml_value(value));
+            }
+        }
+        if !entry.aliases.is_empty() {
+            let aliases = SchemeValue::List(entry.aliases.clone());
+            let _ = writeln!(text, "aliases = {}", toml_value(&aliases));
+        }
+        if let Some(boards) = &entry.boards {
+            let _ = writeln!(text, "boards = {}", toml_text(boards));
+        }
+    }
+    text
+}
+
+fn toml_value(value: &SchemeValue) -> String {
+    match value {
+        SchemeValue::Number(number) => number.to_string(),
+        SchemeValue::List(words) => {
+            let words: Vec<_> = words.iter().map(|word| toml_text(word)).collect();
+            format!("[{}]", words.join(", "))
+        }
+        value => toml_text(&value.canonical()),
+    }
+}
+
+fn toml_text(text: &str) -> String {
+    toml::Value::String(text.to_string()).to_string()
+}
+
+fn toml_key(key: &str) -> String {
+    let bare = key
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if bare {
+        key.to_string()
+    } else {
+        toml_text(key)
+    }
+}

@@ -1,0 +1,212 @@
+//! The command line, declared for clap. Help texts are the reference: README and man pages are checked against them.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use crossfile::config::DEFAULT_HOST;
+use crossfile::{Diagnostic, Located, Overrides, Place, Value};
+
+/// One Dockerfile template in, one right Dockerfile per architecture out.
+///
+/// Exit codes: 0 done and clean, 1 a question answered no (drift), 2 an error.
+#[derive(Debug, Parser)]
+#[command(name = "crossfile", version, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print errors and asked-for results only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say more about what is done
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Expand every template below each PATH
+    #[command(visible_alias = "gen")]
+    Generate(GenerateArgs),
+    /// Look things up in the table of architecture names
+    Arch(ArchArgs),
+}
+
+/// Which of a project's files, and with what values. Every project command has these.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SelectArgs {
+    /// Only these architectures, by their key in the table
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) arch: Vec<String>,
+
+    #[arg(long, value_name = "ARCH", help = format!("The machine that builds [default: {DEFAULT_HOST}, or what crossfile.toml says]"))]
+    pub(crate) host: Option<String>,
+
+    /// Give a name a value, over everything that files say
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GenerateArgs {
+    /// Folders to look in, or single templates
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+
+    /// Write below this folder instead of beside the templates
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out_dir: Option<PathBuf>,
+
+    /// Leave out the line that says what a file was generated from
+    #[arg(long)]
+    pub(crate) no_header: bool,
+
+    /// Treat every architecture as native: no lines for QEMU
+    #[arg(long)]
+    pub(crate) no_qemu: bool,
+
+    /// Overwrite files that crossfile did not write
+    #[arg(long, conflicts_with_all = ["check", "diff", "stdout"])]
+    pub(crate) force: bool,
+
+    /// Remove generated files that nothing makes any more
+    #[arg(long, conflicts_with_all = ["check", "diff", "stdout"])]
+    pub(crate) prune: bool,
+
+    /// Write nothing; list the files that are not right, and exit 1 if there are any
+    #[arg(long, group = "mode")]
+    pub(crate) check: bool,
+
+    /// Write nothing; print what would change as a patch, and exit 1 if it is not empty
+    #[arg(long, group = "mode")]
+    pub(crate) diff: bool,
+
+    /// Write nothing; print the files
+    #[arg(long, group = "mode")]
+    pub(crate) stdout: bool,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs; carries `"version": 1`
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ArchArgs {
+    #[command(subcommand)]
+    pub(crate) command: ArchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ArchCommand {
+    /// Print the table
+    List {
+        /// How to print it
+        #[arg(long, value_enum, default_value_t)]
+        format: TableFormat,
+    },
+    /// Print all names of one architecture
+    Show {
+        /// A key, an alias or a platform
+        name: String,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t)]
+        format: TableFormat,
+    },
+    /// Translate a name from one scheme to another
+    Resolve {
+        /// The name to look up
+        name: String,
+        /// Whose name it is; without it only names that mean one thing to everybody
+        #[arg(long, value_name = "SCHEME")]
+        from: Option<String>,
+        /// Whose name to print; `annotate` prints the flags of `docker manifest annotate`
+        #[arg(long, value_name = "SCHEME", default_value = "arch")]
+        to: String,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t)]
+        format: TableFormat,
+    },
+    /// Print the architecture of this machine, and how that was found out
+    Host {
+        /// How to print it
+        #[arg(long, value_enum, default_value_t)]
+        format: TableFormat,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// For people and shell scripts
+    #[default]
+    Text,
+    /// For programs; carries `"version": 1`
+    Json,
+    /// As in arch-map.toml
+    Toml,
+    /// For documentation
+    Markdown,
+}
+
+impl SelectArgs {
+    /// The settings that the command line lays over a project's.
+    pub(crate) fn overrides(
+        &self,
+        no_header: bool,
+        no_qemu: bool,
+    ) -> Result<Overrides, Diagnostic> {
+        let set = self.set.iter().map(|argument| set(argument));
+        let host = self.host.as_ref().map(|host| {
+            let place = Place::argument(&format!("--host {host}"));
+            located(host, &place, 7)
+        });
+        let mut overrides = Overrides::default();
+        overrides.host = host;
+        overrides.set = set.collect::<Result<_, _>>()?;
+        overrides.no_header = no_header;
+        overrides.no_qemu = no_qemu;
+        Ok(overrides)
+    }
+
+    /// The architectures asked for, each with a place to point at.
+    pub(crate) fn arches(&self) -> Vec<Located<String>> {
+        let place = Place::argument(&format!("--arch {}", self.arch.join(",")));
+        let mut start = 7;
+        let arches = self.arch.iter().map(|arch| {
+            let arch = located(arch, &place, start);
+            start += arch.value.len() + 1;
+            arch
+        });
+        arches.collect()
+    }
+}
+
+fn located(text: &str, argument: &Place, start: usize) -> Located<String> {
+    let place = Place::new(argument.source(), start..start + text.len());
+    Located::new(text.to_string(), place)
+}
+
+/// Splits `NAME=VALUE`.
+fn set(argument: &str) -> Result<(Located<String>, Value), Diagnostic> {
+    let place = Place::argument(&format!("--set {argument}"));
+    match argument.split_once('=') {
+        Some((name, value)) => Ok((located(name, &place, 6), Value::from(value))),
+        None => {
+            let message = format!("`{argument}` gives no value");
+            Err(Diagnostic::error(crossfile::Code::BadValue, place, message)
+                .help("write `--set NAME=VALUE`; an empty value is `--set NAME=`"))
+        }
+    }
+}

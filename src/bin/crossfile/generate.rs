@@ -1,0 +1,334 @@
+//! `crossfile generate`: the one stream of outcomes, written, checked, compared or printed.
+
+use std::fmt::Write;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossfile::{
+    Diagnostic, DiskInputs, Expansion, Outcome, Project, Selection, Status, WriteOptions, Written,
+    diff,
+};
+use serde_json::{Value as Json, json};
+
+use crate::args::{Format, GenerateArgs};
+use crate::output::{Exit, Output, relative};
+
+pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
+    let overrides = match args.select.overrides(args.no_header, args.no_qemu) {
+        Ok(overrides) => overrides,
+        Err(problem) => {
+            output.diagnostics(&[problem]);
+            return Ok(Exit::Error);
+        }
+    };
+    let mut inputs = DiskInputs::default();
+    inputs.env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let paths: Vec<PathBuf> = args
+        .paths
+        .iter()
+        .map(|path| output.complete(path))
+        .collect();
+    let mut selection = Selection::default();
+    selection.arches = args.select.arches();
+    selection.out_dir = args.out_dir.as_ref().map(|folder| output.complete(folder));
+
+    let project = Project::open(&paths, &overrides, &inputs);
+    let expansion = project.expand(&selection);
+    let mode = Mode {
+        args,
+        output,
+        expansion: &expansion,
+    };
+    match (args.check, args.diff, args.stdout) {
+        (true, _, _) => mode.check(),
+        (_, true, _) => mode.diff(),
+        (_, _, true) => mode.print(),
+        _ => mode.write(),
+    }
+}
+
+struct Mode<'a> {
+    args: &'a GenerateArgs,
+    output: &'a Output,
+    expansion: &'a Expansion,
+}
+
+impl Mode<'_> {
+    fn write(&self) -> io::Result<Exit> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupted);
+        // Between two files is a good moment to stop. A handler that cannot be set leaves the system's own.
+        let _ = ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::SeqCst) {
+                std::process::abort();
+            }
+        });
+        let written = self.expansion.write(&WriteOptions {
+            force: self.args.force,
+            prune: self.args.prune,
+            cancelled: &|| interrupted.load(Ordering::SeqCst),
+        });
+        let mut problems = self.expansion.problems.clone();
+        problems.extend(written.problems.iter().cloned());
+        self.output.diagnostics(&problems);
+        match self.args.format {
+            Format::Json => self.output.json(&self.json(&problems, Some(&written)))?,
+            Format::Text => self.report(&written)?,
+        }
+        Ok(match () {
+            () if interrupted.load(Ordering::SeqCst) => Exit::Interrupted,
+            () if problems.iter().any(Diagnostic::is_error) => Exit::Error,
+            () => Exit::Clean,
+        })
+    }
+
+    /// Lists what was written, and says how many files were right already.
+    fn report(&self, written: &Written) -> io::Result<()> {
+        let mut text = String::new();
+        for (path, status) in &written.done {
+            let verb = if *status == Status::Orphaned {
+                "removed"
+            } else {
+                "wrote"
+            };
+            let _ = writeln!(text, "{verb} {}", self.output.show(path));
+        }
+        let same = self.with(Status::Same);
+        if self.output.verbose {
+            for outcome in &same {
+                let _ = writeln!(text, "same {}", self.output.show(&outcome.path));
+            }
+        }
+        if !self.output.quiet {
+            self.output.result(&text)?;
+        }
+        let orphans = self.with(Status::Orphaned);
+        if !orphans.is_empty() && !self.args.prune {
+            for orphan in &orphans {
+                let path = self.output.show(&orphan.path);
+                self.output
+                    .progress(&format!("nothing makes {path} any more"));
+            }
+            self.output
+                .progress(&format!("to remove: {}", self.command("--prune")));
+        }
+        if self.expansion.stopped {
+            self.output.progress("nothing was written");
+        } else if self.expansion.templates == 0 {
+            self.output.progress("found no template: a template is a file named Dockerfile*.cross with placeholders in it");
+        } else {
+            let removed = written
+                .done
+                .iter()
+                .filter(|(_, status)| *status == Status::Orphaned)
+                .count();
+            let mut text = format!(
+                "{}: {} written, {} already right",
+                count(self.expansion.templates, "template"),
+                written.done.len() - removed,
+                same.len()
+            );
+            if removed > 0 {
+                let _ = write!(text, ", {removed} removed");
+            }
+            self.output.progress(&text);
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> io::Result<Exit> {
+        self.output.diagnostics(&self.expansion.problems);
+        if self.args.format == Format::Json {
+            self.output
+                .json(&self.json(&self.expansion.problems, None))?;
+            return Ok(self.answer());
+        }
+        let mut text = String::new();
+        let wrong = self
+            .expansion
+            .outcomes
+            .iter()
+            .filter(|o| o.status != Status::Same);
+        for outcome in wrong {
+            let path = self.output.show(&outcome.path);
+            let _ = writeln!(text, "{:<8} {path}", outcome.status.as_str());
+        }
+        self.output.result(&text)?;
+        let mends: &[(&[Status], &str, &str)] = &[
+            (
+                &[Status::Missing, Status::Changed],
+                "",
+                "to write what is missing or changed",
+            ),
+            (&[Status::Orphaned], "--prune", "to remove what is orphaned"),
+            (
+                &[Status::Foreign],
+                "--force",
+                "to overwrite what is foreign (see --diff first)",
+            ),
+        ];
+        for (statuses, flag, what) in mends {
+            if statuses.iter().any(|status| !self.with(*status).is_empty()) {
+                self.output
+                    .progress(&format!("{what}: {}", self.command(flag)));
+            }
+        }
+        if self.answer() == Exit::Clean {
+            let files = count(self.expansion.outcomes.len(), "file");
+            self.output.progress(&format!("{files} checked, all right"));
+        }
+        Ok(self.answer())
+    }
+
+    fn diff(&self) -> io::Result<Exit> {
+        self.output.diagnostics(&self.expansion.problems);
+        if self.args.format == Format::Json {
+            self.output
+                .json(&self.json(&self.expansion.problems, None))?;
+            return Ok(self.answer());
+        }
+        let patches = self
+            .expansion
+            .outcomes
+            .iter()
+            .map(|outcome| self.patch(outcome));
+        self.output.result(&patches.collect::<String>())?;
+        Ok(self.answer())
+    }
+
+    /// git reads a patch's paths from the top of the repository, wherever it is applied.
+    fn patch(&self, outcome: &Outcome) -> String {
+        let root = crossfile::root_of(&outcome.path);
+        let base = if root.join(".git").exists() {
+            &root
+        } else {
+            &self.output.folder
+        };
+        let path = relative(base, &outcome.path);
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        diff::unified(outcome, &parts.join("/"))
+    }
+
+    fn print(&self) -> io::Result<Exit> {
+        self.output.diagnostics(&self.expansion.problems);
+        if self.args.format == Format::Json {
+            self.output
+                .json(&self.json(&self.expansion.problems, None))?;
+        } else {
+            let files = self.expansion.outcomes.iter();
+            let files: Vec<_> = files
+                .filter_map(|outcome| Some((outcome, outcome.wanted.as_ref()?)))
+                .collect();
+            let mut text = String::new();
+            for (outcome, wanted) in &files {
+                // One file is printed as it is, to be piped on; more get titles, as head(1) prints them.
+                if files.len() > 1 {
+                    let gap = if text.is_empty() { "" } else { "\n" };
+                    let _ = writeln!(text, "{gap}==> {} <==", self.output.show(&outcome.path));
+                }
+                text.push_str(wanted);
+            }
+            self.output.result(&text)?;
+        }
+        Ok(match self.expansion.failed() {
+            true => Exit::Error,
+            false => Exit::Clean,
+        })
+    }
+
+    fn with(&self, status: Status) -> Vec<&Outcome> {
+        let outcomes = self.expansion.outcomes.iter();
+        outcomes
+            .filter(|outcome| outcome.status == status)
+            .collect()
+    }
+
+    fn answer(&self) -> Exit {
+        if self.expansion.failed() {
+            Exit::Error
+        } else if self.expansion.is_clean() {
+            Exit::Clean
+        } else {
+            Exit::No
+        }
+    }
+
+    /// The command line that was given, as one that writes, with a flag more.
+    fn command(&self, flag: &str) -> String {
+        let args = std::env::args_os()
+            .skip(1)
+            .map(|arg| arg.to_string_lossy().into_owned());
+        let modes = [
+            "--check",
+            "--diff",
+            "--stdout",
+            "-q",
+            "--quiet",
+            "-v",
+            "--verbose",
+        ];
+        let args = args.filter(|arg| !modes.contains(&arg.as_str()));
+        let flag = (!flag.is_empty()).then(|| flag.to_string());
+        let words: Vec<String> = std::iter::once("crossfile".to_string())
+            .chain(args)
+            .chain(flag)
+            .map(|word| {
+                shlex::try_quote(&word)
+                    .map(Into::into)
+                    .unwrap_or(word.clone())
+            })
+            .collect();
+        words.join(" ")
+    }
+
+    fn json(&self, problems: &[Diagnostic], written: Option<&Written>) -> Json {
+        let files = self.expansion.outcomes.iter().map(|outcome| {
+            let mut file = json!({
+                "path": self.output.show(&outcome.path),
+                "template": self.output.show(&outcome.template),
+                "status": outcome.status,
+            });
+            if let Some(cell) = &outcome.cell {
+                file["arch"] = json!(cell.arch);
+                let axes = cell
+                    .axes
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.to_json()));
+                let axes: serde_json::Map<_, _> = axes.collect();
+                if !axes.is_empty() {
+                    file["axes"] = Json::Object(axes);
+                }
+            }
+            if let Some(written) = written {
+                let done = written.done.iter().any(|(path, _)| path == &outcome.path);
+                file["written"] = json!(done);
+            }
+            if self.args.stdout {
+                file["content"] = json!(outcome.wanted);
+            }
+            if self.args.diff {
+                file["diff"] = json!(self.patch(outcome));
+            }
+            file
+        });
+        let problems = problems
+            .iter()
+            .map(|p| p.to_json(&|path| self.output.show(path)));
+        json!({
+            "version": 1,
+            "files": files.collect::<Vec<_>>(),
+            "diagnostics": problems.collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}

@@ -1,0 +1,38 @@
+//! The command `crossfile`: reads the command line, the environment and the working directory once, and prints.
+
+mod arch;
+mod args;
+mod generate;
+mod host;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use output::Output;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let output = match Output::new(args.quiet, args.verbose) {
+        Ok(output) => output,
+        Err(error) => {
+            anstream::eprintln!("crossfile: cannot find the working directory: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let exit = match args.command {
+        Command::Generate(args) => generate::run(&args, &output),
+        Command::Arch(args) => arch::run(&args, &output),
+    };
+    match exit {
+        Ok(exit) => exit.into(),
+        // Whoever read our output has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("crossfile: cannot print: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

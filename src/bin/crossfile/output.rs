@@ -1,0 +1,117 @@
+//! What the command prints: results to standard output, diagnostics and progress to standard error.
+
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+use std::process::ExitCode;
+
+use crossfile::{Diagnostic, Severity};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done and clean.
+    Clean,
+    /// A question answered no.
+    No,
+    /// An error.
+    Error,
+    /// Ended by Ctrl-C.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Clean => 0,
+            Exit::No => 1,
+            Exit::Error => 2,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// Where and how to print.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    /// The working directory, read once.
+    pub(crate) folder: PathBuf,
+}
+
+impl Output {
+    pub(crate) fn new(quiet: bool, verbose: bool) -> io::Result<Output> {
+        Ok(Output {
+            quiet,
+            verbose,
+            folder: std::env::current_dir()?,
+        })
+    }
+
+    /// Prints a result.
+    pub(crate) fn result(&self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
+    /// Prints a JSON result.
+    pub(crate) fn json(&self, value: &serde_json::Value) -> io::Result<()> {
+        self.result(&format!("{value:#}\n"))
+    }
+
+    /// Prints what happened, unless asked to be quiet.
+    pub(crate) fn progress(&self, text: &str) {
+        if !self.quiet {
+            anstream::eprintln!("{text}");
+        }
+    }
+
+    /// Prints diagnostics: all, or errors only when asked to be quiet.
+    pub(crate) fn diagnostics(&self, diagnostics: &[Diagnostic]) {
+        let least = if self.quiet {
+            Severity::Error
+        } else {
+            Severity::Note
+        };
+        for diagnostic in diagnostics.iter().filter(|d| d.severity >= least) {
+            anstream::eprint!("{}", diagnostic.render_styled(&|path| self.show(path)));
+        }
+    }
+
+    /// A path as seen from the working directory.
+    pub(crate) fn show(&self, path: &Path) -> String {
+        if !path.is_absolute() {
+            return path.display().to_string();
+        }
+        relative(&self.folder, path).display().to_string()
+    }
+
+    /// The complete path of an argument.
+    pub(crate) fn complete(&self, path: &Path) -> PathBuf {
+        let joined = self.folder.join(path);
+        let has_parents = joined.components().any(|part| part == Component::ParentDir);
+        match has_parents {
+            // What `..` leads to depends on links: only the system knows.
+            true => joined.canonicalize().unwrap_or(joined),
+            false => joined.components().collect(),
+        }
+    }
+}
+
+/// The way from a folder to a path.
+pub(crate) fn relative(folder: &Path, path: &Path) -> PathBuf {
+    let from: Vec<_> = folder.components().collect();
+    let to: Vec<_> = path.components().collect();
+    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    if shared <= 1 {
+        // Nothing but the root of the file system in common: the complete path is clearer.
+        return path.to_path_buf();
+    }
+    let up = from[shared..].iter().map(|_| Component::ParentDir);
+    let way: PathBuf = up.chain(to[shared..].iter().copied()).collect();
+    match way.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => way,
+    }
+}
