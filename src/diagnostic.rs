@@ -213,6 +213,7 @@ codes! {
     TemplateSyntax "template-syntax" "A template does not follow its dialect's grammar.",
     MixedGates "mixed-gates" "A template uses two forms of the emulation gate.",
     MixedDialects "mixed-dialects" "A template of one dialect holds the names of another.",
+    EscapedTag "escaped-tag" "A backslash before a tag makes text of it, though its name is known.",
     PartialNotFound "partial-not-found" "A template includes a file that does not exist.",
     PartialCycle "partial-cycle" "Partials include each other in a circle.",
     TooDeep "too-deep" "A template nests deeper than crossfile allows.",
@@ -439,20 +440,20 @@ impl JsonPlace {
 }
 
 impl Diagnostic {
-    /// The diagnostic as a JSON object: `code`, `severity`, `message`, `file`, `line`, `column`, `help`, `related`.
-    pub fn to_json(&self, display: &dyn Fn(&Path) -> String) -> serde_json::Value {
+    /// The diagnostic, to be printed as a JSON object: `code`, `severity`, `message`, `file`, `line`, `column`, `help`, `related`.
+    pub fn to_json<'a>(&'a self, display: &dyn Fn(&Path) -> String) -> impl Serialize + use<'a> {
         let related = self.related.iter().map(|(place, message)| JsonRelated {
             message,
             place: JsonPlace::new(place, display),
         });
-        serde_json::json!(JsonDiagnostic {
+        JsonDiagnostic {
             code: self.code.as_str(),
             severity: self.severity,
             message: &self.message,
             place: JsonPlace::new(&self.place, display),
             help: self.help.as_deref(),
             related: related.collect(),
-        })
+        }
     }
 }
 

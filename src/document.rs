@@ -123,7 +123,8 @@ impl Node {
         let error = Diagnostic::error(Code::WrongType, self.place.clone(), message);
         match (&self.value, wanted) {
             (NodeValue::String(text), "a list of strings") => {
-                let items: Vec<String> = text.split([' ', ',']).map(quoted).collect();
+                let items = text.split([' ', ',']).filter(|item| !item.is_empty());
+                let items: Vec<String> = items.map(quoted).collect();
                 error.help(format!("write `{key} = [{}]`", items.join(", ")))
             }
             (NodeValue::Integer(_) | NodeValue::Float(_), "a string") => {
@@ -146,16 +147,11 @@ pub fn parse_toml(source: &Arc<Source>) -> Result<Table, Vec<Diagnostic>> {
     }
     let diagnostics = errors.iter().map(|error| {
         let span = error.span().unwrap_or(0..0);
-        let place = Place::new(source, span.clone());
+        let place = Place::new(source, span);
         let message = error.message().replace('\n', ", ");
-        let line = source.text()[..place.span().start].rsplit('\n').next();
-        let tab = place.text().contains('\t') || line.is_some_and(|line| line.contains('\t'));
-        let quotes = message.contains("string values must be quoted");
-        Diagnostic::error(Code::TomlSyntax, place, message).maybe_help(match (tab, quotes) {
-            (true, _) => Some("a tab inside a value is written `\\t` in TOML".to_string()),
-            (_, true) => Some("put the value in quotes".to_string()),
-            _ => None,
-        })
+        let unquoted = message.contains("string values must be quoted");
+        let help = unquoted.then(|| "put the value in quotes".to_string());
+        Diagnostic::error(Code::TomlSyntax, place, message).maybe_help(help)
     });
     Err(diagnostics.collect())
 }

@@ -27,6 +27,8 @@ pub struct Rendered {
     pub has_header: bool,
     /// The template it was made from.
     pub template: PathBuf,
+    /// Where its path is said: the `output` of the settings, else the template.
+    pub place: Place,
     /// What it is for.
     pub cell: Cell,
 }
@@ -94,7 +96,12 @@ impl<'a> Expander<'a> {
             let to = match output.path(stem, path, cell, &context) {
                 Ok(to) => to,
                 Err(problem) => {
-                    failures.problems.push(*problem);
+                    let known = |known: &Diagnostic| {
+                        (known.code, &known.place) == (problem.code, &problem.place)
+                    };
+                    if !failures.problems.iter().any(known) {
+                        failures.problems.push(*problem);
+                    }
                     continue;
                 }
             };
@@ -123,10 +130,11 @@ impl<'a> Expander<'a> {
             .cells
             .iter()
             .map(|(cell, context)| output.path(stem, path, cell, &context.with_stem(stem)));
-        paths.filter_map(Result::ok).collect()
+        paths.filter_map(Result::ok).map(|(path, _)| path).collect()
     }
 
-    fn finish(&self, template: &Path, path: PathBuf, text: String, cell: &Cell) -> Rendered {
+    fn finish(&self, template: &Path, to: (PathBuf, Place), text: String, cell: &Cell) -> Rendered {
+        let (path, place) = to;
         let settings = self.config.arch.get(&cell.arch);
         let has_header = settings
             .and_then(|settings| settings.header)
@@ -140,6 +148,7 @@ impl<'a> Expander<'a> {
             text,
             has_header,
             template: template.to_path_buf(),
+            place,
             cell: cell.clone(),
         }
     }
@@ -158,14 +167,14 @@ impl Output {
         Ok(Output { default, arches })
     }
 
-    /// The complete path of a cell's file.
+    /// The complete path of a cell's file, and where it is said.
     fn path(
         &self,
         stem: &str,
         template: &Path,
         cell: &Cell,
         context: &Context,
-    ) -> Result<PathBuf, Box<Diagnostic>> {
+    ) -> Result<(PathBuf, Place), Box<Diagnostic>> {
         let own = self.arches.iter().find(|(arch, _)| *arch == cell.arch);
         let pattern = own.map(|(_, pattern)| pattern).or(self.default.as_ref());
         let (text, place) = match pattern {
@@ -194,11 +203,13 @@ impl Output {
             },
         };
         let folder = template.parent().unwrap_or(Path::new(""));
-        join(folder, &text).ok_or_else(|| {
+        let path = join(folder, &text).ok_or_else(|| {
             let message = format!("`{text}` is not a path of a file");
             let help = "an output path is relative to the template and names a file";
+            let place = place.clone();
             Box::new(Diagnostic::error(Code::OutputOutside, place, message).help(help))
-        })
+        })?;
+        Ok((path, place))
     }
 }
 
@@ -266,10 +277,13 @@ pub(crate) fn relative(template: &Path, output: &Path) -> String {
     up.chain(down).collect::<Vec<_>>().join("/")
 }
 
+/// A name that was to be printed, where, and the architectures that it has no value for, with the reason.
+type NoValue = (String, Place, Vec<(ArchName, String)>);
+
 /// What went wrong over all cells of a template; the same name at the same place is one problem.
 #[derive(Default)]
 struct Failures {
-    missing: Vec<(String, Place, Vec<(ArchName, String)>)>,
+    missing: Vec<NoValue>,
     problems: Vec<Diagnostic>,
 }
 

@@ -32,9 +32,8 @@ pub(crate) fn add(text: &str, template: &str) -> String {
 /// The template that a generated text names in its header; nothing where the text is not ours.
 ///
 /// ```
-/// let text = "# syntax=docker/dockerfile:1\n\
-///     # Generated from Dockerfile.cross by crossfile. Do not edit; to make it again: crossfile generate\n\
-///     FROM amd64/alpine\n";
+/// let header = "# Generated from Dockerfile.cross by crossfile. Do not edit; to make it again: crossfile generate";
+/// let text = &format!("# syntax=docker/dockerfile:1\n{header}\nFROM amd64/alpine\n");
 /// assert_eq!(crossfile::template_of(text), Some("Dockerfile.cross"));
 /// assert_eq!(crossfile::template_of("FROM amd64/alpine\n"), None);
 /// ```

@@ -55,3 +55,8 @@ pub use template::{
     Partials, RenderFailure, Shape, Template,
 };
 pub use value::Value;
+
+/// The README's Rust example, run as a doc test.
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+pub struct Readme;

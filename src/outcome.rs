@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::config::Cell;
+use crate::diagnostic::Place;
 use crate::expand::Rendered;
 use crate::header::template_of;
 
@@ -48,6 +49,8 @@ pub struct Outcome {
     pub status: Status,
     /// The template that makes it, or once made it.
     pub template: PathBuf,
+    /// Where the file's path is said: the `output` of the settings, else the template.
+    pub place: Place,
     /// What it is for; nothing for an orphan.
     pub cell: Option<Cell>,
     /// What it should hold; nothing for an orphan.
@@ -69,6 +72,7 @@ impl Outcome {
             path: rendered.path,
             status,
             template: rendered.template,
+            place: rendered.place,
             cell: Some(rendered.cell),
             wanted: Some(rendered.text),
             found,
@@ -81,6 +85,7 @@ impl Outcome {
             path: path.to_path_buf(),
             status: Status::Orphaned,
             template: template.to_path_buf(),
+            place: Place::file(path),
             cell: None,
             wanted: None,
             found: Some(found),

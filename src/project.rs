@@ -35,6 +35,21 @@ pub struct Selection {
 }
 
 /// The templates below some folders, with the settings that hold for each.
+///
+/// ```
+/// use crossfile::{NoInputs, Overrides, Project, Selection, Status};
+///
+/// let folder = std::env::temp_dir().join(format!("crossfile-doc-{}", std::process::id()));
+/// std::fs::create_dir_all(&folder)?;
+/// std::fs::write(folder.join("Dockerfile.cross"), "FROM __BASEIMAGE_ARCH__/alpine\n")?;
+///
+/// let project = Project::open(&[folder.clone()], &Overrides::default(), &NoInputs);
+/// let expansion = project.expand(&Selection::default());
+/// assert!(!expansion.failed());
+/// assert!(expansion.outcomes.iter().all(|outcome| outcome.status == Status::Missing));
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Project {
     trees: Vec<Tree>,
@@ -62,6 +77,8 @@ pub struct Expansion {
     pub stopped: bool,
     /// How many files were templates.
     pub templates: usize,
+    /// How many of them could not be expanded.
+    pub failed_templates: usize,
     roots: BTreeMap<PathBuf, PathBuf>,
 }
 
@@ -93,8 +110,8 @@ impl Project {
         let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
         for path in paths {
             if !path.exists() {
-                let error = std::io::Error::from(std::io::ErrorKind::NotFound);
-                problems.push(Diagnostic::io(path, "find the path", &error));
+                let message = "there is no such file or folder";
+                problems.push(Diagnostic::error(Code::Io, Place::file(path), message));
                 continue;
             }
             let root = root_of(path);
@@ -137,6 +154,7 @@ impl Project {
             problems: self.problems.clone(),
             stopped: self.problems.iter().any(Diagnostic::is_error),
             templates: 0,
+            failed_templates: 0,
             roots: BTreeMap::new(),
         };
         if !expansion.stopped {
@@ -249,8 +267,17 @@ impl Project {
             })
             .collect();
         let mut made: BTreeSet<PathBuf> = BTreeSet::new();
-        for ((tree, _), job) in jobs.iter().zip(results) {
+        let mut templates: BTreeSet<&Path> = BTreeSet::new();
+        let mut generated: Vec<(&Tree, &PathBuf)> = Vec::new();
+        for ((tree, found), job) in jobs.iter().zip(results) {
+            match job.is_generated {
+                true => generated.push((tree, &found.path)),
+                false if job.is_template => drop(templates.insert(&found.path)),
+                false => {}
+            }
             expansion.templates += usize::from(job.is_template);
+            let failed = job.problems.iter().any(Diagnostic::is_error);
+            expansion.failed_templates += usize::from(failed);
             expansion.problems.extend(job.problems);
             made.extend(job.paths);
             for outcome in job.outcomes {
@@ -259,7 +286,10 @@ impl Project {
                 expansion.outcomes.push(outcome);
             }
         }
-        let clashes = self.clashes(&expansion.outcomes, selection);
+        if selection.out_dir.is_some() {
+            templates.clear();
+        }
+        let clashes = clashes(&expansion.outcomes, &templates);
         expansion.stopped |= !clashes.is_empty();
         expansion.problems.extend(clashes);
         if selection.out_dir.is_none() {
@@ -269,82 +299,64 @@ impl Project {
                     .iter()
                     .map(|outcome| outcome.path.clone()),
             );
-            self.orphans(&made, expansion);
+            for tree in &self.trees {
+                generated.extend(tree.discovery.generated.iter().map(|path| (tree, path)));
+            }
+            generated.retain(|(_, path)| !made.contains(*path));
+            orphans(&generated, expansion);
         }
     }
+}
 
-    /// Two files for one path, or a file in the place of a template or of a Dockerfile written by hand.
-    fn clashes(&self, outcomes: &[Outcome], selection: &Selection) -> Vec<Diagnostic> {
-        let mut taken: BTreeMap<&Path, &Outcome> = BTreeMap::new();
-        let mut clashes = Vec::new();
-        let templates: BTreeSet<&Path> = match selection.out_dir {
-            None => self
-                .candidates()
-                .map(|found| found.path.as_path())
-                .collect(),
-            Some(_) => BTreeSet::new(),
+/// Two files for one path, or a file in the place of a template.
+fn clashes(outcomes: &[Outcome], templates: &BTreeSet<&Path>) -> Vec<Diagnostic> {
+    let mut taken: BTreeMap<&Path, &Outcome> = BTreeMap::new();
+    let mut clashes: Vec<Diagnostic> = Vec::new();
+    for outcome in outcomes {
+        let path = outcome.path.as_path();
+        let of = |outcome: &Outcome| match &outcome.cell {
+            Some(cell) => format!("`{}`", cell.arch),
+            None => "nothing".to_string(),
         };
-        for outcome in outcomes {
-            let path = outcome.path.as_path();
-            let of = |outcome: &Outcome| {
-                let cell = outcome.cell.as_ref().map(|cell| cell.arch.to_string());
-                cell.unwrap_or_default()
-            };
-            let place = Place::file(&outcome.template);
-            if templates.contains(path) {
-                let message = format!(
-                    "its file for `{}` would overwrite the template {}",
-                    of(outcome),
-                    path.display()
-                );
-                clashes.push(
-                    Diagnostic::error(Code::OutputClash, place, message)
-                        .help("choose another `output` in crossfile.toml"),
-                );
-            } else if let Some(other) = taken.insert(path, outcome) {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let (a, b) = (of(other), of(outcome));
-                let message = match a == b {
-                    true => format!("two files of one path: `{name}` for `{a}`"),
-                    false => format!("two files of one path: `{name}` for `{a}` and for `{b}`"),
-                };
-                let problem = Diagnostic::error(Code::OutputClash, place, message)
-                    .help("use more of what tells them apart in `output`: `{{arch}}`, `{{stem}}`, the axes");
-                clashes.push(match other.template == outcome.template {
-                    true => problem,
-                    false => {
-                        problem.related(Place::file(&other.template), "the other comes from here")
-                    }
-                });
-            }
-        }
-        clashes
+        let problem = if templates.contains(path) {
+            let message = format!("the file for {} would overwrite a template", of(outcome));
+            Diagnostic::error(Code::OutputClash, outcome.place.clone(), message)
+                .related(Place::file(path), "this template")
+                .help("choose another `output` in crossfile.toml")
+        } else if let Some(other) = taken.insert(path, outcome) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let message = format!(
+                "two files would be one: `{name}` for {} and for {}",
+                of(other),
+                of(outcome)
+            );
+            Diagnostic::error(Code::OutputClash, outcome.place.clone(), message)
+                .related(Place::file(&other.template), "one comes from here")
+                .related(Place::file(&outcome.template), "and one from here")
+                .help("use more of what tells them apart in `output`: `{{arch}}`, `{{stem}}`, the axes")
+        } else {
+            continue;
+        };
+        clashes.push(problem);
     }
+    clashes
+}
 
-    /// Files below the walked folders that bear our header and that nothing makes any more.
-    fn orphans(&self, made: &BTreeSet<PathBuf>, expansion: &mut Expansion) {
-        for tree in &self.trees {
-            let candidates: Vec<&PathBuf> = tree
-                .discovery
-                .generated
-                .iter()
-                .filter(|path| !made.contains(*path))
-                .collect();
-            let found: Vec<_> = candidates
-                .par_iter()
-                .filter_map(|path| orphan(tree, path))
-                .collect();
-            for outcome in found {
-                match outcome {
-                    Ok(outcome) => {
-                        expansion
-                            .roots
-                            .insert(outcome.path.clone(), tree.root.clone());
-                        expansion.outcomes.push(outcome);
-                    }
-                    Err(problem) => expansion.problems.push(problem),
-                }
+/// Files that bear our header and that nothing makes any more.
+fn orphans(candidates: &[(&Tree, &PathBuf)], expansion: &mut Expansion) {
+    let found: Vec<_> = candidates
+        .par_iter()
+        .filter_map(|(tree, path)| Some((*tree, orphan(tree, path)?)))
+        .collect();
+    for (tree, outcome) in found {
+        match outcome {
+            Ok(outcome) => {
+                expansion
+                    .roots
+                    .insert(outcome.path.clone(), tree.root.clone());
+                expansion.outcomes.push(outcome);
             }
+            Err(problem) => expansion.problems.push(problem),
         }
     }
 }
@@ -353,6 +365,8 @@ impl Project {
 #[derive(Default)]
 struct Job {
     is_template: bool,
+    /// Bears our header: not a template, whatever its name is.
+    is_generated: bool,
     outcomes: Vec<Outcome>,
     problems: Vec<Diagnostic>,
     /// The paths of all the template's files, those not asked for too.
@@ -368,7 +382,7 @@ fn job(
 ) -> Job {
     let mut job = Job::default();
     match expand_one(tree, found, expander, selection) {
-        Ok(None) => {}
+        Ok(None) => job.is_generated = true,
         Ok(Some((outcomes, warnings))) => {
             job.is_template = true;
             job.outcomes = outcomes;
@@ -422,26 +436,21 @@ fn expand_one(
     let mut outcomes = Vec::with_capacity(rendered.len());
     for mut file in rendered {
         if !file.path.starts_with(&tree.root) {
-            let message = format!(
-                "its file for `{}` would leave the project: {}",
-                file.cell.arch,
-                file.path.display()
-            );
-            return Err(
-                Diagnostic::error(Code::OutputOutside, Place::file(&found.path), message)
-                    .help("choose an `output` that stays in the folder of the repository")
-                    .into(),
-            );
+            let message = format!("the file for `{}` would leave the project", file.cell.arch);
+            return Err(Diagnostic::error(Code::OutputOutside, file.place, message)
+                .related(Place::file(&file.path), "it would be here")
+                .help("choose an `output` that stays in the folder of the repository")
+                .into());
         }
         if let Some(out_dir) = &selection.out_dir {
             let inside = file.path.strip_prefix(&tree.folder);
             let inside = inside.map_err(|_| {
                 let message = format!(
-                    "its file for `{}` lies beside {}, not below it",
-                    file.cell.arch,
-                    tree.folder.display()
+                    "the file for `{}` is not below the folder given",
+                    file.cell.arch
                 );
-                Diagnostic::error(Code::OutputOutside, Place::file(&found.path), message)
+                Diagnostic::error(Code::OutputOutside, file.place.clone(), message)
+                    .related(Place::file(&file.path), "it would be here")
                     .help("with `--out-dir`, generate from a folder above every output")
             })?;
             file.path = out_dir.join(inside);

@@ -105,12 +105,12 @@ impl ArchMap {
         let mut map = self.clone();
         let mut problems = Vec::new();
         let mut fields = Fields::new(&document, &mut problems);
-        if let Some(schema) = fields.integer("schema") {
-            if schema.value != SCHEMA {
-                let message = format!("this crossfile reads schema {SCHEMA}, not {}", schema.value);
-                let problem = Diagnostic::error(Code::BadValue, schema.place, message);
-                fields.problems.push(problem);
-            }
+        if let Some(schema) = fields.integer("schema")
+            && schema.value != SCHEMA
+        {
+            let message = format!("this crossfile reads schema {SCHEMA}, not {}", schema.value);
+            let problem = Diagnostic::error(Code::BadValue, schema.place, message);
+            fields.problems.push(problem);
         }
         let schemes = fields.table("scheme");
         let ambiguous = fields.table("ambiguous");
@@ -411,7 +411,9 @@ impl ArchMap {
                     arches.join(", ")
                 ))
             }
-            Err(problem) => error.maybe_help(problem.help()),
+            Err(problem) => error
+                .help("the names are listed by `crossfile arch list`")
+                .maybe_help(problem.help()),
         }
     }
 
@@ -421,12 +423,14 @@ impl ArchMap {
         let mut identities: BTreeMap<String, usize> = BTreeMap::new();
         for (index, entry) in self.entries.iter().enumerate() {
             if entry.platform == Platform::default() {
-                let message = format!("`{}` has no platform", entry.name);
-                problems.push(
-                    Diagnostic::error(Code::BadPlatform, entry.place.clone(), message).help(
-                        "say `platform = \"os/architecture\"` or `\"os/architecture/variant\"`",
-                    ),
-                );
+                // A platform that is there and cannot be read was reported already.
+                if !entry.values.contains_key("platform") {
+                    let message = format!("`{}` has no platform", entry.name);
+                    let help =
+                        "say `platform = \"os/architecture\"` or `\"os/architecture/variant\"`";
+                    let place = entry.place.clone();
+                    problems.push(Diagnostic::error(Code::BadPlatform, place, message).help(help));
+                }
                 continue;
             }
             if let Some(other) = platforms.insert(entry.platform.normalize(), index) {
@@ -446,18 +450,17 @@ impl ArchMap {
                     problems.push(clash(&what, entry, &self.entries[other]));
                 }
             }
-            if let Some(base) = &entry.base {
-                if self
+            if let Some(base) = &entry.base
+                && self
                     .get(base.as_str())
                     .is_none_or(|base| base.base.is_some())
-                {
-                    let message = format!(
-                        "`{}` is based on `{base}`, which is no row of its own",
-                        entry.name
-                    );
-                    let place = entry.place.clone();
-                    problems.push(Diagnostic::error(Code::UnknownArch, place, message));
-                }
+            {
+                let message = format!(
+                    "`{}` is based on `{base}`, which is no row of its own",
+                    entry.name
+                );
+                let place = entry.place.clone();
+                problems.push(Diagnostic::error(Code::UnknownArch, place, message));
             }
         }
         // An ambiguous name may be a row's key (`mips`), and then only the key is exact; a choice that was

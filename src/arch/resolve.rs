@@ -244,15 +244,15 @@ impl ArchMap {
         // containerd reads `linux/armhf` as ARMv7 and `linux/armel` as ARMv6, which is not what everyone means.
         let mut parts = input.split('/').skip(1);
         let architecture = parts.next().unwrap_or_default().to_lowercase();
-        if let Some(ambiguity) = self.ambiguous().get(&architecture) {
-            if parsed.architecture != architecture {
-                let rows = ambiguity
-                    .means
-                    .iter()
-                    .filter_map(|name| self.get(name.as_str()));
-                let choices = rows.map(|entry| entry.platform.to_string()).collect();
-                return Err(bad(format!(": {}", ambiguity.why), choices));
-            }
+        if let Some(ambiguity) = self.ambiguous().get(&architecture)
+            && parsed.architecture != architecture
+        {
+            let rows = ambiguity
+                .means
+                .iter()
+                .filter_map(|name| self.get(name.as_str()));
+            let choices = rows.map(|entry| entry.platform.to_string()).collect();
+            return Err(bad(format!(": {}", ambiguity.why), choices));
         }
         let wanted = parsed.normalize();
         let same = |entry: &&Entry| {

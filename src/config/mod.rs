@@ -161,6 +161,19 @@ pub struct ArchSettings {
 }
 
 /// The settings that hold in one folder.
+///
+/// ```
+/// use crossfile::{Config, Layer, NoInputs, Overrides, Source};
+///
+/// let outer = Source::new("crossfile.toml", "arches = [\"amd64\", \"s390x\"]\n[vars]\nversion = \"1\"\n");
+/// let inner = Source::new("app/crossfile.toml", "[vars]\nversion = \"2\"\n");
+/// let layers = [Layer::parse(&outer).unwrap(), Layer::parse(&inner).unwrap()];
+/// let config = Config::read(&layers, &Overrides::default(), &NoInputs).unwrap();
+///
+/// let cells = config.cells(&config.arches);
+/// assert_eq!(cells.len(), 2);
+/// assert_eq!(config.context(&cells[1]).unwrap().text("version").as_deref(), Some("2"));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {

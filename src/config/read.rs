@@ -152,6 +152,13 @@ pub(crate) fn read(
     }
     config.names = names::names(&config, &mut problems);
     config.check_excludes();
+    // By file and line: the order in which they are mended.
+    problems.sort_by_key(|problem| {
+        (
+            problem.place.source().path().to_path_buf(),
+            problem.place.span().start,
+        )
+    });
     match problems.is_empty() {
         true => Ok(config),
         false => Err(problems),

@@ -107,6 +107,26 @@ pub enum Parsed {
 }
 
 /// A parsed and checked template.
+///
+/// ```
+/// use std::collections::BTreeSet;
+/// use crossfile::{ArchMap, Context, Language, Name, NameKind, Names, NoPartials, Parsed, Shape, Source, Template};
+///
+/// let map = ArchMap::builtin();
+/// let mut names = Names::default();
+/// names.insert(Name::new("debian_arch", NameKind::Scheme("debian".into()), Shape::Scalar)).unwrap();
+/// let language = Language {
+///     map: &map,
+///     names: &names,
+///     passthrough: &BTreeSet::new(),
+///     dialect: None,
+///     partials: &NoPartials,
+/// };
+/// let source = Source::new("fetch.sh.cross", "curl https://example.com/tool_{{debian_arch}}.deb\n");
+/// let Parsed::Template(template) = Template::parse(&source, &language).unwrap() else { panic!() };
+/// let context = Context::of_arch(&map, map.get("arm32v7").unwrap());
+/// assert_eq!(template.render(&context).unwrap(), "curl https://example.com/tool_armhf.deb\n");
+/// ```
 #[derive(Debug)]
 pub struct Template {
     dialect: Dialect,
@@ -174,15 +194,19 @@ impl Template {
             Body::Handlebars(body) => body.names(),
         };
         let settled = declared.is_some() || language.dialect.is_some();
-        let warnings = match (dialect, settled) {
-            (Dialect::Placeholder, false) => handlebars_in_placeholder(source, language.names),
-            _ => None,
+        let warnings = match &body {
+            Body::Placeholder(_) if settled => Vec::new(),
+            Body::Placeholder(_) => {
+                let mixed = handlebars_in_placeholder(source, language.names);
+                mixed.into_iter().collect()
+            }
+            Body::Handlebars(body) => body.warnings().to_vec(),
         };
         Ok(Parsed::Template(Template {
             dialect,
             body,
             names,
-            warnings: warnings.into_iter().collect(),
+            warnings,
         }))
     }
 
@@ -223,7 +247,7 @@ fn not_a_template(source: &Arc<Source>, language: &Language<'_>) -> Diagnostic {
 /// Warns of a `{{name}}` of a known name in a file that was taken for the placeholder dialect.
 fn handlebars_in_placeholder(source: &Arc<Source>, names: &Names) -> Option<Diagnostic> {
     let text = source.text();
-    let (tags, _) = handlebars::tags::tags(text);
+    let tags = handlebars::tags::scan(text).tags;
     let known = |tag: &&handlebars::tags::Tag| names.get(&text[tag.inner.clone()]).is_some();
     let tag = tags.iter().find(known)?;
     let place = Place::new(source, tag.span.clone());

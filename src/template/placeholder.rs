@@ -327,8 +327,12 @@ impl Scan<'_> {
                 at += 1;
                 continue;
             }
-            let gate = gate_at(text, at).filter(|gate| Some(gate.form) == self.form);
-            if let Some(gate) = gate {
+            if let Some(gate) = gate_at(text, at) {
+                if Some(gate.form) != self.form {
+                    // Reported as a gate of another form; it is no placeholder either.
+                    at = gate.marker.end;
+                    continue;
+                }
                 flush(&mut segment, plain, at);
                 flush(&mut segment, gate.kept.start, gate.kept.end);
                 segment.gated = true;
@@ -391,15 +395,15 @@ impl Scan<'_> {
         // `__A__B__` is two readings when both names are known; sed's answer depends on the order of its commands.
         let shared = token.end - 2;
         let overlap = token_end(&text[shared..]).map(|length| &text[shared..shared + length]);
-        if let Some(other) = overlap.filter(|other| *other != word) {
-            if self.names.get(&name_of(other)).is_some() {
-                let message = format!("`{word}` and `{other}` share their underscores");
-                let place = Place::new(self.source, token.start..shared + other.len());
-                self.problems.push(
-                    Diagnostic::error(Code::TemplateSyntax, place, message)
-                        .help(format!("write both whole: `{word}{other}`")),
-                );
-            }
+        if let Some(other) = overlap.filter(|other| *other != word)
+            && self.names.get(&name_of(other)).is_some()
+        {
+            let message = format!("`{word}` and `{other}` share their underscores");
+            let place = Place::new(self.source, token.start..shared + other.len());
+            self.problems.push(
+                Diagnostic::error(Code::TemplateSyntax, place, message)
+                    .help(format!("write both whole: `{word}{other}`")),
+            );
         }
         Some(name)
     }

@@ -1,18 +1,19 @@
 //! `crossfile arch`: the table of names, printed and searched.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
 
 use crossfile::arch::{SchemeValue, host as detect};
 use crossfile::{
-    ArchMap, Diagnostic, DiskInputs, Entry, Overrides, Place, ResolveError, config_of,
+    ArchMap, ArchName, Diagnostic, DiskInputs, Entry, Overrides, Place, ResolveError, config_of,
 };
-use serde_json::{Map, Value as Json, json};
+use serde::Serialize;
 
 use crate::args::{ArchArgs, ArchCommand, TableFormat};
 use crate::host::evidence;
-use crate::output::{Exit, Output};
+use crate::output::{Exit, Output, json};
 
 pub(crate) fn run(args: &ArchArgs, output: &Output) -> io::Result<Exit> {
     // A project's own table holds for look-ups too; nothing else of its settings is needed, its environment least.
@@ -29,7 +30,7 @@ pub(crate) fn run(args: &ArchArgs, output: &Output) -> io::Result<Exit> {
         }
     };
     let printed = match &args.command {
-        ArchCommand::List { format } => Ok(list(&map, *format)),
+        ArchCommand::List { format } => list(&map, *format),
         ArchCommand::Show { name, format } => show(&map, name, *format),
         ArchCommand::Resolve {
             name,
@@ -41,21 +42,40 @@ pub(crate) fn run(args: &ArchArgs, output: &Output) -> io::Result<Exit> {
     };
     match printed {
         Ok(text) => output.result(&text).map(|()| Exit::Clean),
-        Err(problem) => {
+        Err(Failure::Problem(problem)) => {
             output.diagnostics(&[*problem]);
             Ok(Exit::Error)
         }
+        Err(Failure::Print(error)) => Err(error),
     }
 }
 
-type Printed = Result<String, Box<Diagnostic>>;
+type Printed = Result<String, Failure>;
+
+/// Why there is nothing to print.
+enum Failure {
+    Problem(Box<Diagnostic>),
+    Print(io::Error),
+}
+
+impl From<Box<Diagnostic>> for Failure {
+    fn from(problem: Box<Diagnostic>) -> Self {
+        Failure::Problem(problem)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Print(error)
+    }
+}
 
 /// The columns of the short table; `arch show` prints all.
 const COLUMNS: &[&str] = &[
     "arch", "platform", "uname", "qemu", "debian", "alpine", "rust",
 ];
 
-fn list(map: &ArchMap, format: TableFormat) -> String {
+fn list(map: &ArchMap, format: TableFormat) -> Printed {
     let mut rows = vec![
         COLUMNS
             .iter()
@@ -73,26 +93,26 @@ fn list(map: &ArchMap, format: TableFormat) -> String {
                 .collect(),
         );
     }
-    match format {
+    Ok(match format {
         TableFormat::Text => columns(&rows),
         TableFormat::Markdown => markdown(&rows),
         TableFormat::Toml => toml(map, map.entries()),
         TableFormat::Json => {
-            let arches: Vec<Json> = map.entries().iter().map(entry_json).collect();
-            format!("{:#}\n", json!({ "version": 1, "arches": arches }))
+            let arches = map
+                .entries()
+                .iter()
+                .map(|entry| JsonEntry::new(entry, None));
+            let arches = arches.collect();
+            json(&JsonTable { version: 1, arches })?
         }
-    }
+    })
 }
 
 fn show(map: &ArchMap, name: &str, format: TableFormat) -> Printed {
     let entry = find(map, name)?;
     Ok(match format {
         TableFormat::Toml => toml(map, std::slice::from_ref(entry)),
-        TableFormat::Json => {
-            let mut json = entry_json(entry);
-            json["version"] = json!(1);
-            format!("{json:#}\n")
-        }
+        TableFormat::Json => json(&JsonEntry::new(entry, Some(1)))?,
         TableFormat::Text | TableFormat::Markdown => {
             let mut rows = vec![vec!["scheme".into(), "name".into(), "whose".into()]];
             rows.push(vec![
@@ -167,8 +187,16 @@ fn resolve(
     Ok(match format {
         TableFormat::Text => format!("{value}\n"),
         TableFormat::Json => {
-            let json = json!({ "version": 1, "name": name, "from": from, "arch": entry.name, "to": to, "value": value });
-            format!("{json:#}\n")
+            let version = 1;
+            let arch = entry.name.as_str();
+            json(&JsonResolved {
+                version,
+                name,
+                from,
+                arch,
+                to,
+                value: &value,
+            })?
         }
         TableFormat::Toml => format!("{} = {}\n", toml_key(to), toml_text(&value)),
         TableFormat::Markdown => {
@@ -197,9 +225,14 @@ fn host(map: &ArchMap, format: TableFormat, output: &Output) -> Printed {
             format!("{}\n", entry.name)
         }
         TableFormat::Json => {
-            let json =
-                json!({ "version": 1, "arch": entry.name, "platform": platform, "how": host.how });
-            format!("{json:#}\n")
+            let version = 1;
+            let arch = entry.name.as_str();
+            json(&JsonHost {
+                version,
+                arch,
+                platform: &platform,
+                how: &host.how,
+            })?
         }
         TableFormat::Toml => format!(
             "arch = {}\nplatform = {}\nhow = {}\n",
@@ -221,22 +254,59 @@ fn words(value: &SchemeValue) -> Vec<String> {
     }
 }
 
-fn entry_json(entry: &Entry) -> Json {
-    let schemes: Map<String, Json> = entry
-        .values()
-        .map(|(scheme, value)| (scheme.to_string(), json!(value)))
-        .collect();
-    let platform = &entry.platform;
-    json!({
-        "arch": entry.name,
-        "os": platform.os,
-        "architecture": platform.architecture,
-        "variant": (!platform.variant.is_empty()).then_some(&platform.variant),
-        "base": entry.base,
-        "aliases": entry.aliases,
-        "boards": entry.boards,
-        "schemes": schemes,
-    })
+#[derive(Serialize)]
+struct JsonTable<'a> {
+    version: u32,
+    arches: Vec<JsonEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonEntry<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    arch: &'a str,
+    os: &'a str,
+    architecture: &'a str,
+    variant: Option<&'a str>,
+    base: Option<&'a str>,
+    aliases: &'a [String],
+    boards: Option<&'a str>,
+    schemes: BTreeMap<&'a str, &'a SchemeValue>,
+}
+
+impl<'a> JsonEntry<'a> {
+    fn new(entry: &'a Entry, version: Option<u32>) -> Self {
+        let platform = &entry.platform;
+        JsonEntry {
+            version,
+            arch: entry.name.as_str(),
+            os: &platform.os,
+            architecture: &platform.architecture,
+            variant: Some(platform.variant.as_str()).filter(|variant| !variant.is_empty()),
+            base: entry.base.as_ref().map(ArchName::as_str),
+            aliases: &entry.aliases,
+            boards: entry.boards.as_deref(),
+            schemes: entry.values().collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct JsonResolved<'a> {
+    version: u32,
+    name: &'a str,
+    from: Option<&'a str>,
+    arch: &'a str,
+    to: &'a str,
+    value: &'a str,
+}
+
+#[derive(Serialize)]
+struct JsonHost<'a> {
+    version: u32,
+    arch: &'a str,
+    platform: &'a str,
+    how: &'a str,
 }
 
 /// Rows in aligned columns, the last one as long as it likes.

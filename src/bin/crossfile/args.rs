@@ -172,12 +172,12 @@ impl SelectArgs {
             let place = Place::argument(&format!("--host {host}"));
             located(host, &place, 7)
         });
-        let mut overrides = Overrides::default();
-        overrides.host = host;
-        overrides.set = set.collect::<Result<_, _>>()?;
-        overrides.no_header = no_header;
-        overrides.no_qemu = no_qemu;
-        Ok(overrides)
+        Ok(Overrides {
+            host,
+            set: set.collect::<Result<_, _>>()?,
+            no_header,
+            no_qemu,
+        })
     }
 
     /// The architectures asked for, each with a place to point at.

@@ -1,5 +1,7 @@
 //! `crossfile generate`: the one stream of outcomes, written, checked, compared or printed.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +12,8 @@ use crossfile::{
     Diagnostic, DiskInputs, Expansion, Outcome, Project, Selection, Status, WriteOptions, Written,
     diff,
 };
-use serde_json::{Value as Json, json};
+use serde::Serialize;
+use serde_json::Value as Json;
 
 use crate::args::{Format, GenerateArgs};
 use crate::output::{Exit, Output, relative};
@@ -23,18 +26,21 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
             return Ok(Exit::Error);
         }
     };
-    let mut inputs = DiskInputs::default();
-    inputs.env = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let inputs = DiskInputs {
+        env: std::env::vars_os().filter_map(text).collect(),
+    };
     let paths: Vec<PathBuf> = args
         .paths
         .iter()
         .map(|path| output.complete(path))
         .collect();
-    let mut selection = Selection::default();
-    selection.arches = args.select.arches();
-    selection.out_dir = args.out_dir.as_ref().map(|folder| output.complete(folder));
+    let selection = Selection {
+        arches: args.select.arches(),
+        out_dir: args.out_dir.as_ref().map(|folder| output.complete(folder)),
+    };
 
     let project = Project::open(&paths, &overrides, &inputs);
     let expansion = project.expand(&selection);
@@ -134,6 +140,12 @@ impl Mode<'_> {
             );
             if removed > 0 {
                 let _ = write!(text, ", {removed} removed");
+            }
+            match self.expansion.failed_templates {
+                0 => {}
+                failed => {
+                    let _ = write!(text, "; {} failed", count(failed, "template"));
+                }
             }
             self.output.progress(&text);
         }
@@ -285,45 +297,56 @@ impl Mode<'_> {
         words.join(" ")
     }
 
-    fn json(&self, problems: &[Diagnostic], written: Option<&Written>) -> Json {
-        let files = self.expansion.outcomes.iter().map(|outcome| {
-            let mut file = json!({
-                "path": self.output.show(&outcome.path),
-                "template": self.output.show(&outcome.template),
-                "status": outcome.status,
-            });
-            if let Some(cell) = &outcome.cell {
-                file["arch"] = json!(cell.arch);
-                let axes = cell
-                    .axes
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.to_json()));
-                let axes: serde_json::Map<_, _> = axes.collect();
-                if !axes.is_empty() {
-                    file["axes"] = Json::Object(axes);
-                }
-            }
-            if let Some(written) = written {
-                let done = written.done.iter().any(|(path, _)| path == &outcome.path);
-                file["written"] = json!(done);
-            }
-            if self.args.stdout {
-                file["content"] = json!(outcome.wanted);
-            }
-            if self.args.diff {
-                file["diff"] = json!(self.patch(outcome));
-            }
-            file
+    fn json(&self, problems: &[Diagnostic], written: Option<&Written>) -> impl Serialize {
+        let files = self.expansion.outcomes.iter().map(|outcome| JsonFile {
+            path: self.output.show(&outcome.path),
+            template: self.output.show(&outcome.template),
+            arch: outcome.cell.as_ref().map(|cell| cell.arch.to_string()),
+            axes: outcome
+                .cell
+                .iter()
+                .flat_map(|cell| &cell.axes)
+                .map(|(name, value)| (name.clone(), value.to_json()))
+                .collect(),
+            status: outcome.status,
+            written: written
+                .map(|written| written.done.iter().any(|(path, _)| path == &outcome.path)),
+            content: outcome.wanted.clone().filter(|_| self.args.stdout),
+            diff: self.args.diff.then(|| self.patch(outcome)),
         });
         let problems = problems
             .iter()
             .map(|p| p.to_json(&|path| self.output.show(path)));
-        json!({
-            "version": 1,
-            "files": files.collect::<Vec<_>>(),
-            "diagnostics": problems.collect::<Vec<_>>(),
-        })
+        JsonResult {
+            version: 1,
+            files: files.collect(),
+            diagnostics: problems.collect(),
+        }
     }
+}
+
+#[derive(Serialize)]
+struct JsonResult<D> {
+    version: u32,
+    files: Vec<JsonFile>,
+    diagnostics: Vec<D>,
+}
+
+#[derive(Serialize)]
+struct JsonFile {
+    path: String,
+    template: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arch: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    axes: BTreeMap<String, Json>,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diff: Option<String>,
 }
 
 fn count(number: usize, what: &str) -> String {

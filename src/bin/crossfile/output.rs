@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use crossfile::{Diagnostic, Severity};
+use serde::Serialize;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +57,8 @@ impl Output {
     }
 
     /// Prints a JSON result.
-    pub(crate) fn json(&self, value: &serde_json::Value) -> io::Result<()> {
-        self.result(&format!("{value:#}\n"))
+    pub(crate) fn json(&self, value: &impl Serialize) -> io::Result<()> {
+        self.result(&json(value)?)
     }
 
     /// Prints what happened, unless asked to be quiet.
@@ -97,6 +98,11 @@ impl Output {
             false => joined.components().collect(),
         }
     }
+}
+
+/// A value as JSON for people and programs, its fields in the order of their declaration.
+pub(crate) fn json(value: &impl Serialize) -> io::Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
 /// The way from a folder to a path.

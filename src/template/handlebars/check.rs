@@ -343,13 +343,14 @@ impl<'a> Checker<'a> {
     }
 
     fn fits(&mut self, helper: &Signature, takes: Takes, name: &str, shape: &Shape, place: Place) {
-        let good = match (takes, shape) {
-            (_, Shape::Any) | (Takes::Test, _) => true,
-            (Takes::List | Takes::ListOrText, Shape::List(_)) => true,
-            (Takes::Table, Shape::Table(_) | Shape::Arch) => true,
-            (Takes::Text, Shape::Scalar) => true,
-            _ => false,
-        };
+        let good = matches!(
+            (takes, shape),
+            (_, Shape::Any)
+                | (Takes::Test, _)
+                | (Takes::List | Takes::ListOrText, Shape::List(_))
+                | (Takes::Table, Shape::Table(_) | Shape::Arch)
+                | (Takes::Text, Shape::Scalar)
+        );
         if good {
             return;
         }
@@ -382,11 +383,13 @@ impl<'a> Checker<'a> {
                     let help = format!("write {}", helper.usage);
                     self.problem(Code::BadArgument, place, message).help = Some(help);
                 }
-                Keys::Choices if call.params.is_empty() && key != "default" => {
-                    if self.language.map.get(key).is_none() {
-                        let name = Located::new(key.clone(), place);
-                        self.problems.push(self.language.map.unknown_arch(&name));
-                    }
+                Keys::Choices
+                    if call.params.is_empty()
+                        && key != "default"
+                        && self.language.map.get(key).is_none() =>
+                {
+                    let name = Located::new(key.clone(), place);
+                    self.problems.push(self.language.map.unknown_arch(&name));
                 }
                 _ => {}
             }
@@ -541,7 +544,7 @@ impl<'a> Checker<'a> {
             Shape::Arch => format!("`{name}` is not defined"),
             Shape::Table(_) => format!("`{name}` is not a field here"),
             _ if raw == name => format!("`{name}` is not in what `{opened}` goes through"),
-            _ => format!("`{name}` is no part of {}", describe(shape)),
+            _ => format!("`{raw}` leads nowhere: {} has no `{name}`", describe(shape)),
         };
         let near = match shape {
             Shape::Arch => language.names.closest(name),

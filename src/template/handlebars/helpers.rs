@@ -94,6 +94,9 @@ pub(crate) const STRICT_VALUE: &str = "\u{0}strict";
 /// The marker of an error that is about an absent value: the name follows.
 pub(crate) const ABSENT: &str = "\u{0}absent:";
 
+/// Between an error's message and its help.
+pub(crate) const HELP: char = '\u{0}';
+
 pub(crate) fn signature(name: &str) -> Option<&'static Signature> {
     HELPERS.iter().find(|helper| helper.name == name)
 }
@@ -316,7 +319,7 @@ impl HelperDef for Pick {
         match choice {
             Some(choice) => Ok(ScopedJson::Derived(present(choice)?.clone())),
             None => Err(failure(format!(
-                "`pick` has no value for `{key}` and no `default`"
+                "`pick` has no value for `{key}` and no `default`{HELP}add `{key}=\"…\"` or `default=\"…\"`"
             ))),
         }
     }

@@ -20,8 +20,8 @@ use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
 use crate::template::names::Names;
 use crate::template::{Language, Missing, RenderFailure};
 use check::{Checker, Frame};
-use helpers::{ABSENT, STRICT_VALUE, signature};
-use tags::{MAX_DEPTH, Tag, TagKind, check_blocks, first_word, tags};
+use helpers::{ABSENT, HELP, STRICT_VALUE, signature};
+use tags::{MAX_DEPTH, Scan, Tag, TagKind, check_blocks, first_word, scan};
 
 /// The name of the template itself in its registry. No partial can be called so.
 const MAIN: &str = "\u{0}main";
@@ -34,7 +34,7 @@ const GO_KEYWORDS: &[&str] = &[
 
 /// Whether the text holds a `{{` that opens a name, a helper or a block. `{{.Id}}` does not.
 pub(crate) fn is_template(text: &str, names: &Names) -> bool {
-    let (tags, unclosed) = tags(text);
+    let Scan { tags, unclosed, .. } = scan(text);
     let opens = |tag: &Tag| {
         let inner = &text[tag.inner.clone()];
         let word = first_word(inner);
@@ -83,6 +83,7 @@ pub(crate) struct HandlebarsTemplate {
     /// The sources of the partials, by the names that the registry has them under.
     partials: BTreeMap<String, Arc<Source>>,
     used: BTreeSet<String>,
+    warnings: Vec<Diagnostic>,
     /// The line that names the dialect, to be left out of the result.
     declaration: String,
 }
@@ -104,6 +105,7 @@ impl HandlebarsTemplate {
             sources: BTreeMap::new(),
             used: BTreeSet::new(),
             problems: Vec::new(),
+            warnings: Vec::new(),
             chain: Vec::new(),
         };
         loader.load(MAIN, source, vec![Frame::root()]);
@@ -129,6 +131,7 @@ impl HandlebarsTemplate {
                 source: Arc::clone(source),
                 partials: loader.sources,
                 used: loader.used,
+                warnings: loader.warnings,
                 declaration: source.text()[skip].to_string(),
             }),
             false => Err(problems),
@@ -138,6 +141,11 @@ impl HandlebarsTemplate {
     /// The names that the template or one of its partials uses.
     pub(crate) fn names(&self) -> BTreeSet<String> {
         self.used.clone()
+    }
+
+    /// What is odd about the text and stops nothing.
+    pub(crate) fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
     }
 
     pub(crate) fn render(&self, context: &Context) -> Result<String, Vec<RenderFailure>> {
@@ -159,7 +167,7 @@ impl HandlebarsTemplate {
         let source = partial.unwrap_or(&self.source);
         let position = error.line_no.zip(error.column_no);
         let offset = position.map_or(0, |(line, column)| source.offset(line, column));
-        let (tags, _) = tags(source.text());
+        let tags = scan(source.text()).tags;
         let tag = tags.iter().find(|tag| tag.span.end > offset);
         let span = tag.map_or(offset..offset, |tag| tag.span.clone());
         let absent = match error.reason() {
@@ -179,11 +187,13 @@ impl HandlebarsTemplate {
             reason => reason.to_string().to_lowercase(),
         };
         let place = Place::new(source, span);
-        RenderFailure::Other(Box::new(Diagnostic::error(
-            Code::BadArgument,
-            place,
-            message,
-        )))
+        let problem = match message.split_once(HELP) {
+            Some((message, help)) => {
+                Diagnostic::error(Code::BadArgument, place, message).help(help)
+            }
+            None => Diagnostic::error(Code::BadArgument, place, message),
+        };
+        RenderFailure::Other(Box::new(problem))
     }
 }
 
@@ -195,6 +205,7 @@ struct Loader<'a> {
     sources: BTreeMap<String, Arc<Source>>,
     used: BTreeSet<String>,
     problems: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
     /// The names of the partials that are being loaded, outermost first.
     chain: Vec<String>,
 }
@@ -203,10 +214,11 @@ impl Loader<'_> {
     /// Parses and checks one text under `name`, then every partial that it includes.
     fn load(&mut self, name: &str, source: &Arc<Source>, frames: Vec<Frame>) {
         let known = self.sources.contains_key(name);
-        let (mut tags, unclosed) = tags(source.text());
+        let mut scan = scan(source.text());
         if !known {
             self.sources.insert(name.to_string(), Arc::clone(source));
-            if !self.compile(name, source, &mut tags, &unclosed) {
+            self.warn_of_escapes(source, &scan);
+            if !self.compile(name, source, &mut scan) {
                 return;
             }
         }
@@ -216,7 +228,7 @@ impl Loader<'_> {
         let mut checker = Checker::new(
             self.language,
             source,
-            &tags,
+            &scan.tags,
             frames,
             &mut self.used,
             &mut self.problems,
@@ -252,6 +264,26 @@ impl Loader<'_> {
         }
     }
 
+    /// `\{{name}}` stays `{{name}}`. Where the name is known a backslash before its value may have been meant, as at
+    /// the end of a Dockerfile's line or in a Windows path.
+    fn warn_of_escapes(&mut self, source: &Arc<Source>, scan: &Scan) {
+        for range in &scan.escaped {
+            let whole = &source.text()[range.clone()];
+            let inner = whole.trim_start_matches(['\\', '{', '~', '#', '/', ' ']);
+            let word = first_word(inner);
+            if self.language.names.get(word).is_none() && signature(word).is_none() {
+                continue;
+            }
+            let place = Place::new(source, range.clone());
+            let message = format!("`{whole}` is an escape: it stays `{}`", &whole[1..]);
+            let help = format!(
+                "write `\\{whole}` for a backslash before the tag, or `{{{{{{{{raw}}}}}}}}…{{{{{{{{/raw}}}}}}}}` around text to be kept"
+            );
+            self.warnings
+                .push(Diagnostic::warning(Code::EscapedTag, place, message).help(help));
+        }
+    }
+
     fn find_partial(&mut self, name: &str, place: Place) -> Option<Arc<Source>> {
         if let Some(source) = self.sources.get(name) {
             return Some(Arc::clone(source));
@@ -263,6 +295,10 @@ impl Loader<'_> {
                 let message = format!("there is no partial `{file}`");
                 let near = self.language.partials.names();
                 let help = match closest(file, near.iter().map(String::as_str)) {
+                    _ if file.contains("..") => {
+                        "a partial's path goes down from its folder: put the file into `templates/`"
+                            .to_string()
+                    }
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!(
                         "looked for `{file}` and `{file}.hbs` in the template's folder and in `templates/`"
@@ -282,15 +318,14 @@ impl Loader<'_> {
 
     /// Hands the text to the crate's parser. A tag that it refuses is reported, blanked out, and the rest parsed on,
     /// so that one message does not hide the next. Returns whether there is a tree to check.
-    fn compile(
-        &mut self,
-        name: &str,
-        source: &Arc<Source>,
-        tags: &mut Vec<Tag>,
-        unclosed: &[Range<usize>],
-    ) -> bool {
+    fn compile(&mut self, name: &str, source: &Arc<Source>, scan: &mut Scan) -> bool {
+        let Scan {
+            tags,
+            unclosed,
+            escaped,
+        } = scan;
         let mut text = source.text().to_string();
-        for range in unclosed {
+        for range in unclosed.iter() {
             let place = Place::new(source, range.clone());
             self.problems.push(
                 Diagnostic::error(Code::TemplateSyntax, place, "`{{` is never closed")
@@ -298,15 +333,25 @@ impl Loader<'_> {
             );
             blank(&mut text, range);
         }
-        tags.retain(|tag| match refuse(source, tag) {
-            Some(problem) => {
-                self.problems.push(problem);
-                blank(&mut text, &tag.span);
-                false
+        // The blocks that were refused: their closers go with them.
+        let mut refused: Vec<&str> = Vec::new();
+        tags.retain(|tag| {
+            let inner = &source.text()[tag.inner.clone()];
+            let problem = refuse(source, tag);
+            let closes = tag.kind == TagKind::Close && refused.last() == Some(&first_word(inner));
+            if problem.is_none() && !closes {
+                return true;
             }
-            None => true,
+            if closes {
+                refused.pop();
+            } else if source.text()[tag.span.clone()].starts_with("{{#") {
+                refused.push(first_word(inner));
+            }
+            self.problems.extend(problem);
+            blank(&mut text, &tag.span);
+            false
         });
-        let unbalanced = check_blocks(source, tags);
+        let unbalanced = check_blocks(source, tags, escaped);
         if !unbalanced.is_empty() {
             self.problems.extend(unbalanced);
             return false;

@@ -44,10 +44,20 @@ pub(crate) struct Tag {
     pub(crate) inner: Range<usize>,
 }
 
-/// Finds every tag, and the lines from each `{{` that opens a tag and never closes it.
-pub(crate) fn tags(text: &str) -> (Vec<Tag>, Vec<Range<usize>>) {
-    let mut tags = Vec::new();
-    let mut unclosed = Vec::new();
+/// What a text holds of Handlebars.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// Every tag.
+    pub(crate) tags: Vec<Tag>,
+    /// From each `{{` that opens a tag and never closes it to the end of its line.
+    pub(crate) unclosed: Vec<Range<usize>>,
+    /// Tags that a backslash makes text of: `\{{name}}`.
+    pub(crate) escaped: Vec<Range<usize>>,
+}
+
+/// Finds every tag.
+pub(crate) fn scan(text: &str) -> Scan {
+    let mut scan = Scan::default();
     let mut at = 0;
     while let Some(found) = text[at..].find("{{") {
         let start = at + found;
@@ -59,23 +69,26 @@ pub(crate) fn tags(text: &str) -> (Vec<Tag>, Vec<Range<usize>>) {
                 2
             };
             at = start + braces;
+            if let Some(tag) = tag(text, start) {
+                scan.escaped.push(start - 1..tag.span.end);
+            }
             continue;
         }
         match tag(text, start) {
             Some(tag) => {
                 at = tag.span.end;
-                tags.push(tag);
+                scan.tags.push(tag);
             }
             None => {
                 let line = text[start..]
                     .find('\n')
                     .map_or(text.len(), |end| start + end);
-                unclosed.push(start..line);
+                scan.unclosed.push(start..line);
                 at = line;
             }
         }
     }
-    (tags, unclosed)
+    scan
 }
 
 /// One backslash escapes the braces that follow; two are a backslash before a tag.
@@ -184,11 +197,28 @@ pub(crate) fn is_word_char(c: char) -> bool {
 }
 
 /// Checks that every block is closed by its own name and that nothing nests too deep.
-pub(crate) fn check_blocks(source: &Arc<Source>, tags: &[Tag]) -> Vec<Diagnostic> {
+pub(crate) fn check_blocks(
+    source: &Arc<Source>,
+    tags: &[Tag],
+    escaped: &[Range<usize>],
+) -> Vec<Diagnostic> {
     let text = source.text();
     let mut problems = Vec::new();
     let mut open: Vec<&Tag> = Vec::new();
     let place = |range: &Range<usize>| Place::new(source, range.clone());
+    let never_closed = |opener: &Tag| {
+        let name = first_word(&text[opener.inner.clone()]);
+        let message = format!("`{{{{#{name}}}}}` is never closed");
+        let close = format!("\\{{{{/{name}}}}}");
+        // A line of a Dockerfile ends in a backslash, and before a tag that backslash is an escape.
+        let help = match escaped.iter().any(|range| text[range.clone()] == close) {
+            true => {
+                format!("`{close}` is an escape: write `\\{close}` for a backslash before the tag")
+            }
+            false => format!("add `{{{{/{name}}}}}` where the block ends"),
+        };
+        Diagnostic::error(Code::TemplateSyntax, place(&opener.span), message).help(help)
+    };
     for tag in tags {
         let parens = paren_depth(&text[tag.inner.clone()]);
         if parens > MAX_DEPTH {
@@ -196,6 +226,7 @@ pub(crate) fn check_blocks(source: &Arc<Source>, tags: &[Tag]) -> Vec<Diagnostic
             problems.push(Diagnostic::error(Code::TooDeep, place(&tag.span), message));
         }
         let name = first_word(&text[tag.inner.clone()]);
+        let whole = &text[tag.span.clone()];
         match tag.kind {
             TagKind::Open => {
                 open.push(tag);
@@ -215,35 +246,33 @@ pub(crate) fn check_blocks(source: &Arc<Source>, tags: &[Tag]) -> Vec<Diagnostic
                     message,
                 ));
             }
-            TagKind::Close => match open.pop() {
-                None => {
-                    let message = format!("`{{{{/{name}}}}}` closes nothing");
-                    let place = place(&tag.span);
-                    problems.push(Diagnostic::error(Code::TemplateSyntax, place, message));
-                }
-                Some(opener) => {
-                    let opened = first_word(&text[opener.inner.clone()]);
-                    if opened != name {
-                        let message = format!("`{{{{/{name}}}}}` cannot close `{{{{#{opened}}}}}`");
-                        problems.push(
-                            Diagnostic::error(Code::TemplateSyntax, place(&tag.span), message)
-                                .related(place(&opener.span), "this block is open here")
-                                .help(format!("write `{{{{/{opened}}}}}`")),
-                        );
+            TagKind::Close => {
+                let opened = |opener: &&Tag| first_word(&text[opener.inner.clone()]) == name;
+                match open.iter().rposition(opened) {
+                    // Blocks inside that are still open are the fault, not this tag.
+                    Some(index) => {
+                        for inner in open.drain(index..).skip(1) {
+                            let what = format!("`{whole}` ends the block around it here");
+                            problems.push(never_closed(inner).related(place(&tag.span), what));
+                        }
+                    }
+                    None => {
+                        let message = match open.pop() {
+                            Some(opener) => {
+                                let opener = first_word(&text[opener.inner.clone()]);
+                                format!("`{whole}` cannot close `{{{{#{opener}}}}}`")
+                            }
+                            None => format!("`{whole}` closes nothing"),
+                        };
+                        let place = place(&tag.span);
+                        problems.push(Diagnostic::error(Code::TemplateSyntax, place, message));
                     }
                 }
-            },
+            }
             _ => {}
         }
     }
-    for opener in open {
-        let name = first_word(&text[opener.inner.clone()]);
-        let message = format!("`{{{{#{name}}}}}` is never closed");
-        problems.push(
-            Diagnostic::error(Code::TemplateSyntax, place(&opener.span), message)
-                .help(format!("add `{{{{/{name}}}}}` where the block ends")),
-        );
-    }
+    problems.extend(open.into_iter().map(never_closed));
     problems
 }
 
