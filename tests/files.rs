@@ -1,0 +1,263 @@
+//! What generating does to the disk: modes, links, folders, and who may write where.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its folder should panic"
+)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::time::Duration;
+
+use support::Scratch;
+
+const TEMPLATE: &str = "FROM __BASEIMAGE_ARCH__/alpine\n";
+
+fn project() -> Scratch {
+    Scratch::with(&[
+        ("Dockerfile.cross", TEMPLATE),
+        ("crossfile.toml", "arches = [\"amd64\"]\nheader = false\n"),
+    ])
+}
+
+fn mode(scratch: &Scratch, path: &str) -> u32 {
+    fs::metadata(scratch.join(path))
+        .unwrap()
+        .permissions()
+        .mode()
+        & 0o7777
+}
+
+#[test]
+fn an_existing_files_mode_is_kept_and_a_new_one_has_the_usual() {
+    let scratch = project();
+    scratch.write("Dockerfile.amd64", "old\n");
+    fs::set_permissions(
+        scratch.join("Dockerfile.amd64"),
+        fs::Permissions::from_mode(0o750),
+    )
+    .unwrap();
+    scratch.run(&["generate"]).succeeds();
+    assert_eq!(scratch.read("Dockerfile.amd64"), "FROM amd64/alpine\n");
+    assert_eq!(mode(&scratch, "Dockerfile.amd64"), 0o750);
+
+    scratch.write("plain", "x");
+    fs::remove_file(scratch.join("Dockerfile.amd64")).unwrap();
+    scratch.run(&["generate"]).succeeds();
+    assert_eq!(mode(&scratch, "Dockerfile.amd64"), mode(&scratch, "plain"));
+}
+
+#[test]
+fn a_file_that_is_right_is_not_touched() {
+    let scratch = project();
+    scratch.run(&["generate"]).succeeds();
+    let before = fs::metadata(scratch.join("Dockerfile.amd64")).unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    scratch.run(&["generate"]).succeeds();
+    let after = fs::metadata(scratch.join("Dockerfile.amd64")).unwrap();
+    assert_eq!(
+        (before.ino(), before.modified().unwrap()),
+        (after.ino(), after.modified().unwrap())
+    );
+}
+
+/// Times say nothing: a file that is newer than its template and wrong is wrong.
+#[test]
+fn bytes_decide_not_times() {
+    let scratch = project();
+    scratch.run(&["generate"]).succeeds();
+    std::thread::sleep(Duration::from_millis(20));
+    scratch.write("Dockerfile.amd64", "FROM amd64/debian\n");
+    assert_eq!(scratch.run(&["generate", "--check"]).status, 1);
+    fs::File::open(scratch.join("Dockerfile.cross"))
+        .unwrap()
+        .set_modified(std::time::SystemTime::now())
+        .unwrap();
+    scratch.write("Dockerfile.amd64", "FROM amd64/alpine\n");
+    assert_eq!(scratch.run(&["generate", "--check"]).status, 0);
+}
+
+#[test]
+fn no_temporary_file_is_left() {
+    let scratch = project();
+    scratch.run(&["generate"]).succeeds();
+    let names: Vec<_> = scratch.files().into_keys().collect();
+    assert_eq!(
+        names,
+        ["Dockerfile.amd64", "Dockerfile.cross", "crossfile.toml"]
+    );
+}
+
+#[test]
+fn an_output_that_is_a_link_inside_is_written_through() {
+    let scratch = project();
+    scratch.write("real/file", "old\n");
+    symlink("real/file", scratch.join("Dockerfile.amd64")).unwrap();
+    scratch.run(&["generate"]).succeeds();
+    assert!(scratch.join("Dockerfile.amd64").is_symlink());
+    assert_eq!(scratch.read("real/file"), "FROM amd64/alpine\n");
+}
+
+#[test]
+fn nothing_is_written_through_links_that_lead_out() {
+    let outside = Scratch::with(&[("file", "precious\n")]);
+    let scratch = project();
+    symlink(outside.join("file"), scratch.join("Dockerfile.amd64")).unwrap();
+    let run = scratch.run(&["generate"]);
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.contains("leads out of"), "{}", run.stderr);
+    assert_eq!(outside.read("file"), "precious\n");
+
+    let scratch = project();
+    scratch.write(
+        "crossfile.toml",
+        "arches = [\"amd64\"]\noutput = \"sub/Dockerfile.{{arch}}\"\n",
+    );
+    symlink(outside.path(), scratch.join("sub")).unwrap();
+    assert_eq!(scratch.run(&["generate"]).status, 2);
+    assert!(!outside.exists("Dockerfile.amd64"));
+}
+
+#[test]
+fn a_link_to_nothing_is_not_written_through() {
+    let scratch = project();
+    symlink("nowhere", scratch.join("Dockerfile.amd64")).unwrap();
+    assert_eq!(scratch.run(&["generate"]).status, 2);
+    assert!(!scratch.exists("nowhere"));
+}
+
+#[test]
+fn folders_behind_links_are_not_walked_and_templates_behind_links_stay_inside() {
+    let outside = Scratch::with(&[("Dockerfile.cross", TEMPLATE)]);
+    let scratch = project();
+    symlink(outside.path(), scratch.join("linked")).unwrap();
+    symlink(
+        outside.join("Dockerfile.cross"),
+        scratch.join("out.Dockerfile.cross"),
+    )
+    .unwrap();
+    symlink("Dockerfile.cross", scratch.join("in.Dockerfile.cross")).unwrap();
+    let run = scratch.run(&["generate"]).succeeds();
+    assert_eq!(
+        run.stdout,
+        "wrote Dockerfile.amd64\nwrote in.Dockerfile.amd64\n"
+    );
+    assert!(
+        run.stderr
+            .contains("out.Dockerfile.cross: warning: this link leads out"),
+        "{}",
+        run.stderr
+    );
+    assert!(!outside.exists("Dockerfile.amd64"));
+}
+
+#[test]
+fn a_pipe_of_a_templates_name_is_passed_over() {
+    let scratch = project();
+    scratch
+        .program("mkfifo", &["pipe.Dockerfile.cross"])
+        .succeeds();
+    let run = scratch.run(&["generate"]).succeeds();
+    assert_eq!(run.stdout, "wrote Dockerfile.amd64\n");
+}
+
+#[test]
+fn a_folder_in_a_files_place_is_an_error_and_stops_no_other_template() {
+    let scratch = project();
+    scratch.write("Dockerfile.amd64/x", "x");
+    scratch.write("other.Dockerfile.cross", TEMPLATE);
+    let run = scratch.run(&["generate"]);
+    assert_eq!(
+        (run.status, run.stdout.as_str()),
+        (2, "wrote other.Dockerfile.amd64\n")
+    );
+    assert!(
+        run.stderr
+            .contains("Dockerfile.amd64: error: cannot read the file"),
+        "{}",
+        run.stderr
+    );
+}
+
+/// Root may write anywhere, so this says nothing when the tests are run by root.
+#[test]
+fn a_folder_that_may_not_be_written_to_is_an_error() {
+    let scratch = project();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    let writable = fs::write(scratch.join("probe"), "").is_ok();
+    let run = scratch.run(&["generate"]);
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    if writable {
+        eprintln!("skipped: this user may write to a read-only folder");
+        return;
+    }
+    assert_eq!(run.status, 2);
+    assert!(
+        run.stderr.contains("cannot write the file"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn ten_thousand_files() {
+    let scratch = Scratch::new();
+    for folder in 0..2000 {
+        scratch.write(
+            &format!("{}/{folder}/Dockerfile.cross", folder % 40),
+            TEMPLATE,
+        );
+    }
+    scratch.write(
+        "crossfile.toml",
+        "arches = [\"amd64\", \"i386\", \"arm32v6\", \"arm32v7\", \"arm64v8\"]\n",
+    );
+    let run = scratch.run(&["generate"]).succeeds();
+    assert_eq!(run.stdout.lines().count(), 10_000);
+    assert!(
+        run.stderr.contains("2000 templates: 10000 written"),
+        "{}",
+        run.stderr
+    );
+    let run = scratch.run(&["generate", "--check"]).succeeds();
+    assert!(
+        run.stderr.contains("10000 files checked, all right"),
+        "{}",
+        run.stderr
+    );
+}
+
+/// The same tree gives the same bytes wherever it lies and from wherever it is generated.
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let build = || {
+        let scratch = Scratch::with(&[
+            (
+                "a/b/Dockerfile.cross",
+                "FROM __BASEIMAGE_ARCH__/alpine\n__CROSS_COPY x y\n",
+            ),
+            ("crossfile.toml", "output = \"../out/{{stem}}.{{arch}}\"\n"),
+        ]);
+        fs::create_dir(scratch.join(".git")).unwrap();
+        scratch
+    };
+    let (one, two) = (build(), build());
+    one.run(&["generate"]).succeeds();
+    two.run_in("a/b", &["generate", "."]).succeeds();
+    assert_eq!(one.files(), two.files());
+    assert!(
+        one.read("a/out/Dockerfile.amd64")
+            .starts_with("# Generated from ../b/Dockerfile.cross by")
+    );
+    let apart = build();
+    apart
+        .run(&["generate", "--out-dir", "elsewhere"])
+        .succeeds();
+    assert_eq!(
+        one.bytes("a/out/Dockerfile.arm32v7"),
+        apart.bytes("elsewhere/a/out/Dockerfile.arm32v7")
+    );
+}
