@@ -1,22 +1,18 @@
-//! Reading `arch-map.toml`: the built-in table, and a project's own laid over it.
+//! The table of architecture names, built in or with a project's own laid over it.
 //!
-//! Text becomes a [`Table`], its rows are merged into the [`ArchMap`] value by value, and the result is checked as
-//! a whole: an `ArchMap` that exists has no two rows of one name or platform, and every reference in it leads somewhere.
+//! An `ArchMap` that exists was checked as a whole: it has no two rows of one name or platform, and every reference in
+//! it leads somewhere.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::arch::entry::{ArchName, DERIVED_SCHEMES, Entry, Scheme, SchemeValue};
-use crate::arch::platform::Platform;
+use crate::arch::entry::{ArchName, Entry, Scheme};
 use crate::arch::resolve::ResolveError;
-use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
-use crate::document::{Fields, Located, Node, NodeValue, Table, parse_toml};
+use crate::diagnostic::{Code, Diagnostic, Place, Source};
+use crate::document::Located;
 
 /// The text of the table that crossfile ships.
 pub const BUILTIN: &str = include_str!("../../arch-map.toml");
-
-/// The version of the file format that this crossfile reads.
-const SCHEMA: i64 = 1;
 
 /// Template names that are no scheme's: a scheme may not take them.
 pub(crate) const STRUCTURAL_NAMES: &[&str] = &[
@@ -58,10 +54,10 @@ pub struct Ambiguity {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ArchMap {
-    entries: Vec<Entry>,
-    schemes: Vec<Scheme>,
-    ambiguous: BTreeMap<String, Ambiguity>,
-    identities: BTreeMap<String, usize>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) schemes: Vec<Scheme>,
+    pub(super) ambiguous: BTreeMap<String, Ambiguity>,
+    pub(super) identities: BTreeMap<String, usize>,
 }
 
 impl ArchMap {
@@ -92,45 +88,6 @@ impl ArchMap {
             identities: BTreeMap::new(),
         };
         empty.with_overlay(source)
-    }
-
-    /// This table with `source` laid over it, row by row and value by value. New rows come after the old ones.
-    ///
-    /// `remove = true` drops a row, a scheme or an ambiguity; `remove = ["debian"]` drops values of a row.
-    ///
-    /// # Errors
-    /// Every problem of the file and every clash of the result, with both places.
-    pub fn with_overlay(&self, source: &Arc<Source>) -> Result<ArchMap, Vec<Diagnostic>> {
-        let document = parse_toml(source)?;
-        let mut map = self.clone();
-        let mut problems = Vec::new();
-        let mut fields = Fields::new(&document, &mut problems);
-        if let Some(schema) = fields.integer("schema")
-            && schema.value != SCHEMA
-        {
-            let message = format!("this crossfile reads schema {SCHEMA}, not {}", schema.value);
-            let problem = Diagnostic::error(Code::BadValue, schema.place, message);
-            fields.problems.push(problem);
-        }
-        let schemes = fields.table("scheme");
-        let ambiguous = fields.table("ambiguous");
-        let rows = fields.table("arch");
-        fields.finish();
-
-        for (name, node) in schemes.iter().flat_map(|table| table.iter()) {
-            map.lay_scheme(name, node, &mut problems);
-        }
-        for (name, node) in rows.iter().flat_map(|table| table.iter()) {
-            map.lay_row(name, node, &mut problems);
-        }
-        for (name, node) in ambiguous.iter().flat_map(|table| table.iter()) {
-            map.lay_ambiguity(name, node, &mut problems);
-        }
-        map.check(&mut problems);
-        match problems.is_empty() {
-            true => Ok(map),
-            false => Err(problems),
-        }
     }
 
     /// The rows, in the order of the file.
@@ -165,234 +122,6 @@ impl ArchMap {
         self.identities.get(name).map(|&index| &self.entries[index])
     }
 
-    fn lay_scheme(&mut self, name: &Located<String>, node: &Node, problems: &mut Vec<Diagnostic>) {
-        let Some(table) = table_of(name, node, problems) else {
-            return;
-        };
-        let mut fields = Fields::new(table, problems);
-        let remove = fields.bool("remove");
-        let title = fields.string("title");
-        let names = fields.strings("names");
-        let source = fields.string("source");
-        fields.finish();
-        if remove.is_some_and(|remove| remove.value) {
-            self.schemes.retain(|scheme| scheme.name != name.value);
-            for entry in &mut self.entries {
-                entry.values.remove(&name.value);
-            }
-            return;
-        }
-        if let Some(names) = &names {
-            for template_name in names {
-                if let Err(problem) = check_template_name(template_name) {
-                    problems.push(problem);
-                }
-            }
-        }
-        let index = self.scheme_index(name, problems);
-        let scheme = &mut self.schemes[index];
-        if let Some(title) = title {
-            scheme.title = title.value;
-        }
-        if let Some(names) = names.filter(|names| !names.is_empty()) {
-            scheme.template_names = names.into_iter().map(|name| name.value).collect();
-        }
-        scheme.source = source.map(|source| source.value).or(scheme.source.take());
-    }
-
-    /// The position of a scheme, made where it is new.
-    fn scheme_index(&mut self, name: &Located<String>, problems: &mut Vec<Diagnostic>) -> usize {
-        let known = self
-            .schemes
-            .iter()
-            .position(|scheme| scheme.name == name.value);
-        if let Some(index) = known {
-            return index;
-        }
-        if !is_word(&name.value, '-') || DERIVED_SCHEMES.contains(&name.value.as_str()) {
-            let message = format!("`{}` cannot name a scheme", name.value);
-            problems.push(
-                Diagnostic::error(Code::BadName, name.place.clone(), message)
-                    .help("a scheme is lower-case letters, digits and single `-`, as `rust-musl`"),
-            );
-        }
-        self.schemes.push(Scheme {
-            name: name.value.clone(),
-            title: name.value.clone(),
-            template_names: vec![format!("{}_arch", name.value.replace('-', "_"))],
-            source: None,
-            place: name.place.clone(),
-        });
-        self.schemes.len() - 1
-    }
-
-    fn lay_row(&mut self, name: &Located<String>, node: &Node, problems: &mut Vec<Diagnostic>) {
-        let Some(table) = table_of(name, node, problems) else {
-            return;
-        };
-        let removed = match table.get("remove").map(|node| (&node.value, node)) {
-            None => Vec::new(),
-            Some((NodeValue::Bool(true), _)) => {
-                if self.get(&name.value).is_none() {
-                    problems.push(self.unknown_arch(name));
-                }
-                self.entries
-                    .retain(|entry| entry.name.as_str() != name.value);
-                return;
-            }
-            Some((NodeValue::Array(_), _)) => {
-                let mut ignored = Vec::new();
-                let mut fields = Fields::new(table, &mut ignored);
-                fields.strings("remove").unwrap_or_default()
-            }
-            Some((_, node)) => {
-                problems.push(node.expected("remove", "`true` or a list of schemes"));
-                Vec::new()
-            }
-        };
-        let mut entry = match self.get(&name.value) {
-            Some(entry) => entry.clone(),
-            None => Entry {
-                name: ArchName::new(&name.value),
-                platform: Platform::default(),
-                base: None,
-                aliases: Vec::new(),
-                boards: None,
-                place: name.place.clone(),
-                values: BTreeMap::new(),
-            },
-        };
-        for scheme in removed {
-            if entry.values.remove(&scheme.value).is_none() {
-                let message = format!("`{}` has no `{}` to remove", entry.name, scheme.value);
-                problems.push(Diagnostic::error(Code::BadValue, scheme.place, message));
-            }
-        }
-        for (key, node) in table.iter() {
-            match (key.value.as_str(), &node.value) {
-                ("remove", _) => {}
-                ("base", NodeValue::String(base)) => entry.base = Some(ArchName::new(base)),
-                ("boards", NodeValue::String(boards)) => entry.boards = Some(boards.clone()),
-                ("aliases", _) => {
-                    let mut fields = Fields::new(table, problems);
-                    let aliases = fields.strings("aliases").unwrap_or_default();
-                    let aliases = aliases.into_iter().map(|alias| alias.value);
-                    for alias in aliases {
-                        if !entry.aliases.contains(&alias) {
-                            entry.aliases.push(alias);
-                        }
-                    }
-                }
-                ("base" | "boards", _) => problems.push(node.expected(&key.value, "a string")),
-                _ => self.lay_value(&mut entry, key, node, problems),
-            }
-        }
-        if !is_word(&name.value, '-') {
-            let message = format!("`{}` cannot name an architecture", name.value);
-            problems.push(
-                Diagnostic::error(Code::BadName, name.place.clone(), message)
-                    .help("use lower-case letters, digits and single `-`, as `windows-amd64`"),
-            );
-        }
-        match self.entries.iter_mut().find(|old| old.name == entry.name) {
-            Some(old) => *old = entry,
-            None => self.entries.push(entry),
-        }
-    }
-
-    fn lay_value(
-        &mut self,
-        entry: &mut Entry,
-        key: &Located<String>,
-        node: &Node,
-        problems: &mut Vec<Diagnostic>,
-    ) {
-        let scheme = key.value.as_str();
-        let value = match &node.value {
-            NodeValue::String(text) if !text.is_empty() => SchemeValue::Text(text.clone()),
-            NodeValue::String(_) => {
-                let message = format!("`{scheme}` is empty");
-                problems.push(
-                    Diagnostic::error(Code::BadValue, node.place.clone(), message)
-                        .help("leave the key out where a scheme has no name for an architecture"),
-                );
-                return;
-            }
-            NodeValue::Integer(number) => SchemeValue::Number(*number),
-            NodeValue::Array(items) => {
-                let mut words = Vec::new();
-                for item in items {
-                    match &item.value {
-                        NodeValue::String(text) if !text.is_empty() => words.push(text.clone()),
-                        _ => problems.push(item.expected(scheme, "words")),
-                    }
-                }
-                SchemeValue::List(words)
-            }
-            _ => {
-                problems.push(node.expected(scheme, "a word, a whole number or a list of words"));
-                return;
-            }
-        };
-        if scheme == "platform" {
-            match strict_platform(&value.canonical()) {
-                Ok(platform) => entry.platform = platform,
-                Err(message) => {
-                    let problem = Diagnostic::error(Code::BadPlatform, node.place.clone(), message);
-                    problems.push(problem);
-                }
-            }
-        } else if !self.schemes.iter().any(|known| known.name == scheme) {
-            let known = self.schemes.iter().map(|known| known.name.as_str());
-            let words = ["aliases", "base", "boards", "remove"];
-            if let Some(near) = closest(scheme, known.chain(words)) {
-                let message = format!("`{scheme}` is not a scheme of the table");
-                let help = format!(
-                    "did you mean `{near}`? a new scheme is declared with `[scheme.{scheme}]`"
-                );
-                let place = key.place.clone();
-                problems.push(Diagnostic::error(Code::UnknownKey, place, message).help(help));
-                return;
-            }
-            self.scheme_index(key, problems);
-        }
-        let stored = (value, node.place.clone());
-        entry.values.insert(scheme.to_string(), stored);
-    }
-
-    fn lay_ambiguity(
-        &mut self,
-        name: &Located<String>,
-        node: &Node,
-        problems: &mut Vec<Diagnostic>,
-    ) {
-        let Some(table) = table_of(name, node, problems) else {
-            return;
-        };
-        let mut fields = Fields::new(table, problems);
-        let remove = fields.bool("remove");
-        let means = fields.strings("means");
-        let why = fields.string("why");
-        fields.finish();
-        if remove.is_some_and(|remove| remove.value) {
-            self.ambiguous.remove(&name.value);
-            return;
-        }
-        let means = means.unwrap_or_default();
-        for choice in &means {
-            if self.get(&choice.value).is_none() {
-                problems.push(self.unknown_arch(choice));
-            }
-        }
-        let means = means.iter().map(|choice| ArchName::new(&choice.value));
-        let ambiguity = Ambiguity {
-            means: means.collect(),
-            why: why.map_or_else(String::new, |why| why.value),
-            place: name.place.clone(),
-        };
-        self.ambiguous.insert(name.value.to_lowercase(), ambiguity);
-    }
-
     /// The error for a name that is no row's key, with the key that is meant where a look-up finds one.
     pub(crate) fn unknown_arch(&self, name: &Located<String>) -> Diagnostic {
         let message = format!("`{}` is not an architecture of the table", name.value);
@@ -416,140 +145,4 @@ impl ArchMap {
                 .maybe_help(problem.help()),
         }
     }
-
-    /// Checks the table as a whole and rebuilds the index of identities.
-    fn check(&mut self, problems: &mut Vec<Diagnostic>) {
-        let mut platforms: BTreeMap<Platform, usize> = BTreeMap::new();
-        let mut identities: BTreeMap<String, usize> = BTreeMap::new();
-        for (index, entry) in self.entries.iter().enumerate() {
-            if entry.platform == Platform::default() {
-                // A platform that is there and cannot be read was reported already.
-                if !entry.values.contains_key("platform") {
-                    let message = format!("`{}` has no platform", entry.name);
-                    let help =
-                        "say `platform = \"os/architecture\"` or `\"os/architecture/variant\"`";
-                    let place = entry.place.clone();
-                    problems.push(Diagnostic::error(Code::BadPlatform, place, message).help(help));
-                }
-                continue;
-            }
-            if let Some(other) = platforms.insert(entry.platform.normalize(), index) {
-                let what = format!("`{}` as a platform", entry.platform);
-                problems.push(clash(&what, entry, &self.entries[other]));
-            }
-            let words = ["docker", "namespace"].iter().filter_map(|s| entry.get(s));
-            let aliases = entry.aliases.iter().map(|alias| alias.as_str().into());
-            let key = std::iter::once(entry.name.as_str().into());
-            for word in key.chain(words).chain(aliases) {
-                let word = word.to_lowercase();
-                let what = format!("the name `{word}`");
-                let other = identities
-                    .insert(word, index)
-                    .filter(|&other| other != index);
-                if let Some(other) = other {
-                    problems.push(clash(&what, entry, &self.entries[other]));
-                }
-            }
-            if let Some(base) = &entry.base
-                && self
-                    .get(base.as_str())
-                    .is_none_or(|base| base.base.is_some())
-            {
-                let message = format!(
-                    "`{}` is based on `{base}`, which is no row of its own",
-                    entry.name
-                );
-                let place = entry.place.clone();
-                problems.push(Diagnostic::error(Code::UnknownArch, place, message));
-            }
-        }
-        // An ambiguous name may be a row's key (`mips`), and then only the key is exact; a choice that was
-        // removed is no choice any more.
-        let entries = &self.entries;
-        for ambiguity in self.ambiguous.values_mut() {
-            ambiguity
-                .means
-                .retain(|choice| entries.iter().any(|entry| &entry.name == choice));
-        }
-        self.ambiguous
-            .retain(|_, ambiguity| ambiguity.means.len() > 1);
-        self.identities = identities;
-        self.check_template_names(problems);
-    }
-
-    fn check_template_names(&self, problems: &mut Vec<Diagnostic>) {
-        let mut seen: BTreeMap<&str, &Scheme> = BTreeMap::new();
-        for scheme in &self.schemes {
-            for name in &scheme.template_names {
-                let clash = format!("`{name}` is the template name of two things");
-                if STRUCTURAL_NAMES.contains(&name.as_str()) {
-                    let help = "it is built in: choose another with `names = [\"…\"]`";
-                    let place = scheme.place.clone();
-                    problems.push(Diagnostic::error(Code::NameClash, place, clash).help(help));
-                } else if let Some(other) = seen.insert(name, scheme) {
-                    problems.push(
-                        Diagnostic::error(Code::NameClash, scheme.place.clone(), clash)
-                            .related(other.place.clone(), format!("also of `{}`", other.name)),
-                    );
-                }
-            }
-        }
-    }
-}
-
-fn clash(what: &str, entry: &Entry, other: &Entry) -> Diagnostic {
-    let message = format!("`{}` and `{}` both claim {what}", other.name, entry.name);
-    Diagnostic::error(Code::ArchClash, entry.place.clone(), message)
-        .related(other.place.clone(), format!("`{}` is here", other.name))
-}
-
-fn table_of<'a>(
-    name: &Located<String>,
-    node: &'a Node,
-    problems: &mut Vec<Diagnostic>,
-) -> Option<&'a Table> {
-    match &node.value {
-        NodeValue::Table(table) => Some(table),
-        _ => {
-            problems.push(node.expected(&name.value, "a table"));
-            None
-        }
-    }
-}
-
-/// Parses a platform of the table, which has to be spelled as it goes into an index.
-fn strict_platform(text: &str) -> Result<Platform, String> {
-    let platform: Platform = text.parse().map_err(|error| format!("{error}"))?;
-    match platform.to_string() == text {
-        true => Ok(platform),
-        false => Err(format!("`{text}` is not canonical: write `{platform}`")),
-    }
-}
-
-/// Lower-case letters and digits in words joined by single `joiner`s, beginning with a letter.
-pub(crate) fn is_word(text: &str, joiner: char) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.split(joiner).all(|part| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-        })
-}
-
-/// Checks a name that templates will use: `s6_arch`, reachable as `{{s6_arch}}` and `__S6_ARCH__`.
-pub(crate) fn check_template_name(name: &Located<String>) -> Result<(), Diagnostic> {
-    if is_word(&name.value, '_') && !name.value.starts_with("cross_") {
-        return Ok(());
-    }
-    let message = format!("`{}` cannot be a template name", name.value);
-    let error = Diagnostic::error(Code::BadName, name.place.clone(), message);
-    let folded = name.value.to_lowercase().replace(['-', ' ', '.'], "_");
-    Err(match is_word(&folded, '_') {
-        _ if folded.starts_with("cross_") => error.help(
-            "in a placeholder template `__CROSS_` begins a gate: choose a name that does not begin with `cross_`",
-        ),
-        true => error.help(format!("write `{folded}`: names are lower case with single `_`")),
-        false => error.help("names are lower-case letters, digits and single `_`, as `s6_arch`"),
-    })
 }

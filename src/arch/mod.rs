@@ -7,6 +7,7 @@ pub mod entry;
 pub mod host;
 pub mod map;
 pub mod matcher;
+mod overlay;
 pub mod platform;
 pub mod resolve;
 

@@ -1,10 +1,10 @@
 //! The flat list of names that a project's templates may use, each defined once.
 
-use crate::arch::map::check_template_name;
 use crate::config::Config;
 use crate::context::Slot;
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::document::Located;
+use crate::naming::check_template_name;
 use crate::template::{Name, NameKind, Names, Shape};
 
 /// Builds the list; two things of one name are a problem with both places.

@@ -1,0 +1,203 @@
+//! Calls: a helper's signature against what a tag gives it.
+
+use std::collections::BTreeMap;
+
+use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
+use serde_json::Value as Json;
+
+use super::{Checker, Inclusion, describe};
+use crate::diagnostic::{Code, Place, closest};
+use crate::document::Located;
+use crate::template::handlebars::helpers::{Form, HELPERS, Keys, Signature, Takes, signature};
+use crate::template::names::Shape;
+
+impl Checker<'_> {
+    /// Checks a call against the helper's signature. Returns the shape of the first argument.
+    pub(super) fn call(&mut self, name: &str, call: &HelperTemplate, form: Form) -> Option<Shape> {
+        let place = self.find(name);
+        let Some(helper) = signature(name) else {
+            self.unknown_helper(name, place, form);
+            return None;
+        };
+        if helper.form != form {
+            let message = match form {
+                Form::Block => format!("`{name}` is not a block"),
+                Form::Inline => format!("`{name}` is a block"),
+            };
+            let help = format!("write {}", helper.usage);
+            self.problem(Code::BadArgument, place, message).help = Some(help);
+            return None;
+        }
+        if !(helper.least..=helper.most).contains(&call.params.len()) {
+            let message = format!("`{name}` is given {} arguments", call.params.len());
+            let help = format!("write {}", helper.usage);
+            self.problem(Code::BadArgument, place.clone(), message).help = Some(help);
+        }
+        let mut first = None;
+        for (index, param) in call.params.iter().enumerate() {
+            // `join` and `each` take a list first; the separator and the rest are plain.
+            let takes = match (helper.takes, index) {
+                (Takes::ListOrText, 1..) => Takes::Text,
+                (takes, _) => takes,
+            };
+            let shape = self.parameter(helper, takes, param);
+            if index == 0 {
+                first = shape;
+            }
+        }
+        self.keys(helper, call, place);
+        first
+    }
+
+    fn unknown_helper(&mut self, name: &str, place: Place, form: Form) {
+        let message = format!("`{name}` is not a helper");
+        let help = match (self.language.names.get(name), form) {
+            (Some(_), Form::Block) => Some(format!("write `{{{{#if {name}}}}}…{{{{/if}}}}`")),
+            (Some(_), Form::Inline) => Some(format!("`{name}` is a name: it takes no arguments")),
+            (None, _) => closest(name, HELPERS.iter().map(|helper| helper.name))
+                .and_then(signature)
+                .map(|near| format!("did you mean `{}`? it is written {}", near.name, near.usage)),
+        };
+        let help = help.or_else(|| {
+            let known: Vec<_> = HELPERS.iter().map(|helper| helper.name).collect();
+            Some(format!("known helpers: {}", known.join(", ")))
+        });
+        self.problem(Code::UnknownHelper, place, message).help = help;
+    }
+
+    fn parameter(&mut self, helper: &Signature, takes: Takes, param: &Parameter) -> Option<Shape> {
+        let literal = match takes {
+            Takes::ArchNames => Some("the name of an architecture in quotes"),
+            Takes::FileName => Some("the name of a file in quotes"),
+            _ => None,
+        };
+        match param {
+            Parameter::Literal(value) => {
+                self.literal(helper, takes, value);
+                Some(shape_of_literal(value))
+            }
+            Parameter::Subexpression(expression) => {
+                if let TemplateElement::Expression(call) = expression.as_element() {
+                    let name = call.name.as_name().unwrap_or_default().to_string();
+                    let bare = call.params.is_empty() && call.hash.is_empty();
+                    if bare && signature(&name).is_none() {
+                        let place = self.find(&name);
+                        return self.path(&name, &place);
+                    }
+                    self.call(&name, call, Form::Inline);
+                }
+                Some(Shape::Any)
+            }
+            Parameter::Path(_) | Parameter::Name(_) => {
+                let name = param.as_name().unwrap_or_default().to_string();
+                let place = self.find(&name);
+                if let Some(wanted) = literal {
+                    let message = format!("`{}` takes {wanted}, not `{name}`", helper.name);
+                    let help = format!("write {}", helper.usage);
+                    self.problem(Code::BadArgument, place, message).help = Some(help);
+                    return None;
+                }
+                let shape = self.path(&name, &place)?;
+                self.fits(helper, takes, &name, &shape, place);
+                Some(shape)
+            }
+            _ => None,
+        }
+    }
+
+    fn literal(&mut self, helper: &Signature, takes: Takes, value: &Json) {
+        let Some(text) = value.as_str() else {
+            return;
+        };
+        match takes {
+            Takes::ArchNames if self.language.map.get(text).is_none() => {
+                let place = self.find(text);
+                let name = Located::new(text.to_string(), place);
+                self.problems.push(self.language.map.unknown_arch(&name));
+            }
+            Takes::FileName => {
+                let name = Located::new(text.to_string(), self.find(text));
+                let frames = self.frames.clone();
+                self.inclusions.push(Inclusion { name, frames });
+            }
+            Takes::List | Takes::Table => {
+                let place = self.find(text);
+                let message = format!("`{}` cannot go through a text", helper.name);
+                let help = format!("write {}", helper.usage);
+                self.problem(Code::BadArgument, place, message).help = Some(help);
+            }
+            // Steps past the text, so that a name spelled like it is found behind it.
+            _ => {
+                self.find(text);
+            }
+        }
+    }
+
+    fn fits(&mut self, helper: &Signature, takes: Takes, name: &str, shape: &Shape, place: Place) {
+        let good = matches!(
+            (takes, shape),
+            (_, Shape::Any)
+                | (Takes::Test, _)
+                | (Takes::List | Takes::ListOrText, Shape::List(_))
+                | (Takes::Table, Shape::Table(_) | Shape::Arch)
+                | (Takes::Text, Shape::Scalar)
+        );
+        if good {
+            return;
+        }
+        let kind = describe(shape);
+        let message = format!("`{}` cannot take `{name}`: it is {kind}", helper.name);
+        let help = match (takes, shape) {
+            (Takes::List, Shape::Table(_)) => {
+                "a table has no order to rely on: make it a list".to_string()
+            }
+            _ => format!("write {}", helper.usage),
+        };
+        self.problem(Code::BadArgument, place, message).help = Some(help);
+    }
+
+    fn keys(&mut self, helper: &Signature, call: &HelperTemplate, place: Place) {
+        // The crate keeps them in a hash map: sort, so that messages have one order.
+        let keys: BTreeMap<_, _> = call.hash.iter().collect();
+        if helper.keys == Keys::Choices && keys.is_empty() {
+            let message = format!("`{}` has nothing to choose from", helper.name);
+            let help = format!("write {}", helper.usage);
+            self.problem(Code::BadArgument, place, message).help = Some(help);
+            return;
+        }
+        for (key, value) in keys {
+            let rest = self.rest.clone();
+            let place = self.find(key);
+            match helper.keys {
+                Keys::Only(known) if !known.contains(&key.as_str()) => {
+                    let message = format!("`{}` takes no `{key}=`", helper.name);
+                    let help = format!("write {}", helper.usage);
+                    self.problem(Code::BadArgument, place, message).help = Some(help);
+                }
+                Keys::Choices
+                    if call.params.is_empty()
+                        && key != "default"
+                        && self.language.map.get(key).is_none() =>
+                {
+                    let name = Located::new(key.clone(), place);
+                    self.problems.push(self.language.map.unknown_arch(&name));
+                }
+                _ => {}
+            }
+            self.parameter(helper, Takes::Text, value);
+            self.rest = rest;
+        }
+    }
+}
+
+/// The shape of a value that a tag writes out.
+pub(super) fn shape_of_literal(value: &Json) -> Shape {
+    match value {
+        Json::Array(items) => {
+            let shapes = items.iter().map(shape_of_literal);
+            Shape::List(Box::new(shapes.reduce(Shape::union).unwrap_or(Shape::Any)))
+        }
+        Json::Object(_) => Shape::Any,
+        _ => Shape::Scalar,
+    }
+}
