@@ -116,6 +116,23 @@ impl Context {
         }
     }
 
+    /// The architectures that have no value for a name, with the reason: this one, else those of `arches`. A name
+    /// that is nobody's (a field of an item, say) is this one's, without a reason.
+    pub(crate) fn lacking(&self, name: &str) -> Vec<(ArchName, String)> {
+        let absent = |context: &Context| match context.get(name) {
+            Some(Slot::Absent(why)) => Some((context.arch.clone(), why.clone())),
+            _ => None,
+        };
+        if let Some(own) = absent(self) {
+            return vec![own];
+        }
+        let others: Vec<_> = self.arches.iter().filter_map(absent).collect();
+        match others.is_empty() {
+            true => vec![(self.arch.clone(), String::new())],
+            false => others,
+        }
+    }
+
     /// The text that a name prints; nothing where it has none.
     pub fn text(&self, name: &str) -> Option<String> {
         match self.get(name)? {

@@ -1,53 +1,69 @@
 //! Differences as `git apply` takes them.
 
-use std::fmt::Write;
+use std::io::Write;
 
 use similar::TextDiff;
 
 use crate::outcome::Outcome;
 
+/// How far git looks for a NUL byte to tell a binary file.
+const BINARY_PROBE: usize = 8000;
+
 /// The difference between what a file holds and what it should hold, in git's unified format: new and deleted files
 /// too. `path` is the file's path from the folder that the patch is to be applied in, with `/`. Empty where the file
-/// is right.
-pub fn unified(outcome: &Outcome, path: &str) -> String {
-    let wanted = outcome.wanted.as_deref();
+/// is right. Bytes, since what stands on the disk may be no text.
+pub fn unified(outcome: &Outcome, path: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    // Writing into memory does not fail.
+    let _ = write_unified(&mut out, outcome, path);
+    out
+}
+
+fn write_unified(out: &mut Vec<u8>, outcome: &Outcome, path: &str) -> std::io::Result<()> {
+    let wanted = outcome.wanted.as_ref().map(String::as_bytes);
     let found = outcome.found.as_deref();
-    if wanted.map(str::as_bytes) == found {
-        return String::new();
+    if wanted == found {
+        return Ok(());
     }
     let (old, new) = (quote(&format!("a/{path}")), quote(&format!("b/{path}")));
-    let mut out = format!("diff --git {old} {new}\n");
+    writeln!(out, "diff --git {old} {new}")?;
     match (found, wanted) {
-        (None, _) => out.push_str("new file mode 100644\n"),
-        (_, None) => out.push_str("deleted file mode 100644\n"),
+        (None, _) => writeln!(out, "new file mode 100644")?,
+        (_, None) => writeln!(out, "deleted file mode 100644")?,
         _ => {}
     }
-    let Ok(before) = std::str::from_utf8(found.unwrap_or_default()) else {
-        // git prints such a file as a binary patch; the text of one that is no text cannot be shown.
-        let _ = writeln!(out, "Binary files {old} and {new} differ");
-        return out;
-    };
-    let after = wanted.unwrap_or_default();
-    if before.is_empty() && after.is_empty() {
-        return out;
+    let (before, after) = (found.unwrap_or_default(), wanted.unwrap_or_default());
+    if before[..before.len().min(BINARY_PROBE)].contains(&0) {
+        return writeln!(out, "Binary files {old} and {new} differ");
     }
-    let from = if found.is_some() { &old } else { "/dev/null" };
-    let to = if wanted.is_some() { &new } else { "/dev/null" };
-    let _ = write!(out, "--- {from}\n+++ {to}\n");
+    if before.is_empty() && after.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "--- {}",
+        if found.is_some() { &old } else { "/dev/null" }
+    )?;
+    writeln!(
+        out,
+        "+++ {}",
+        if wanted.is_some() { &new } else { "/dev/null" }
+    )?;
     // similar takes a bare `\r` for a line ending; to git, and to Docker, only `\n` is one.
-    let before: Vec<&str> = before.split_inclusive('\n').collect();
-    let after: Vec<&str> = after.split_inclusive('\n').collect();
+    let before: Vec<&[u8]> = before.split_inclusive(|byte| *byte == b'\n').collect();
+    let after: Vec<&[u8]> = after.split_inclusive(|byte| *byte == b'\n').collect();
     let diff = TextDiff::from_slices(&before, &after);
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
-        let _ = writeln!(out, "{}", hunk.header());
+        writeln!(out, "{}", hunk.header())?;
         for change in hunk.iter_changes() {
-            let _ = write!(out, "{}{}", change.tag(), change.value());
-            if !change.value().ends_with('\n') {
-                out.push_str("\n\\ No newline at end of file\n");
+            write!(out, "{}", change.tag())?;
+            out.extend_from_slice(change.value());
+            if !change.value().ends_with(b"\n") {
+                out.extend_from_slice(b"\n\\ No newline at end of file\n");
             }
         }
     }
-    out
+    Ok(())
 }
 
 /// A path as git writes it in a patch: in quotes with escapes where it holds anything unusual.
@@ -61,9 +77,7 @@ fn quote(path: &str) -> String {
         match byte {
             b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
             b' '..=b'~' => quoted.push(char::from(byte)),
-            _ => {
-                let _ = write!(quoted, "\\{byte:03o}");
-            }
+            _ => quoted.push_str(&format!("\\{byte:03o}")),
         }
     }
     quoted.push('"');

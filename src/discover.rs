@@ -25,6 +25,8 @@ pub struct Found {
     pub path: PathBuf,
     /// The settings of its folder.
     pub config: Arc<Config>,
+    /// The folder that its files may not leave: the nearest with a `.git`, else the one that was walked.
+    pub root: PathBuf,
 }
 
 /// What a walk came across.
@@ -32,8 +34,10 @@ pub struct Found {
 pub(crate) struct Discovery {
     /// Files that may be templates, in the order of their paths.
     pub(crate) templates: Vec<Found>,
-    /// Files whose names are like those of generated ones.
-    pub(crate) generated: Vec<PathBuf>,
+    /// All other files, for the search for orphans.
+    pub(crate) files: Vec<PathBuf>,
+    /// What settings anywhere in the tree call generated files.
+    pub(crate) outputs: Vec<GlobMatcher>,
     /// Problems of settings files: nothing may be generated while there is one that is an error.
     pub(crate) problems: Vec<Diagnostic>,
 }
@@ -103,6 +107,8 @@ pub fn config_of(
 
 /// What holds in one folder of the walk.
 struct Level {
+    /// The repository that the folder belongs to. A repository in a repository stands on its own.
+    root: PathBuf,
     layers: Vec<Layer>,
     settings: Arc<Settings>,
     ignore: Option<Gitignore>,
@@ -112,7 +118,6 @@ struct Level {
 struct Settings {
     config: Option<Arc<Config>>,
     templates: Vec<Pattern>,
-    outputs: Vec<GlobMatcher>,
 }
 
 struct Pattern {
@@ -186,9 +191,9 @@ impl Walk<'_> {
         let name = entry.file_name().to_string_lossy();
         if !ignored && settings.is_template(path, &name) {
             self.template(path, entry.path_is_symlink(), &settings);
-        } else if settings.may_be_generated(&name) && entry.file_type().is_file() {
+        } else if entry.file_type().is_file() {
             // A generated file may well be ignored by git: it is ours all the same.
-            self.discovery.generated.push(path.to_path_buf());
+            self.discovery.files.push(path.to_path_buf());
         }
     }
 
@@ -201,7 +206,11 @@ impl Walk<'_> {
     }
 
     fn template(&mut self, path: &Path, symlink: bool, settings: &Settings) {
-        if symlink && !leads_inside(path, self.root) {
+        let root = self
+            .levels
+            .last()
+            .map_or(self.root, |level| level.root.as_path());
+        if symlink && !leads_inside(path, root) {
             let message = "this link leads out of the project: it is not followed";
             let problem = Diagnostic::warning(Code::OutputOutside, Place::file(path), message);
             self.discovery.problems.push(problem);
@@ -211,6 +220,7 @@ impl Walk<'_> {
             self.discovery.templates.push(Found {
                 path: path.to_path_buf(),
                 config: Arc::clone(config),
+                root: root.to_path_buf(),
             });
         }
     }
@@ -219,18 +229,27 @@ impl Walk<'_> {
     fn enter(&mut self, folder: &Path) {
         let ignore = self.gitignore(folder);
         let layer = self.layer(folder);
-        let above = self.levels.last();
+        let repository = folder != self.root && folder.join(".git").exists();
+        let above = self.levels.last().filter(|_| !repository);
         let level = match (layer, above) {
             (None, Some(above)) => Level {
+                root: above.root.clone(),
                 layers: above.layers.clone(),
                 settings: Arc::clone(&above.settings),
                 ignore,
             },
             (layer, above) => {
                 let mut layers = above.map_or_else(Vec::new, |above| above.layers.clone());
+                let root = above.map_or(folder, |above| &above.root).to_path_buf();
                 layers.extend(layer);
                 let mut problems = Vec::new();
-                let settings = Settings::read(&layers, self.overrides, self.inputs, &mut problems);
+                let settings = Settings::read(
+                    &layers,
+                    self.overrides,
+                    self.inputs,
+                    &mut problems,
+                    &mut self.discovery.outputs,
+                );
                 for problem in problems {
                     // A fault of an outer file is found again in every folder that has a file of its own.
                     if !self.discovery.problems.contains(&problem) {
@@ -238,6 +257,7 @@ impl Walk<'_> {
                     }
                 }
                 Level {
+                    root,
                     layers,
                     settings: Arc::new(settings),
                     ignore,
@@ -280,9 +300,17 @@ impl Walk<'_> {
         builder.build().ok()
     }
 
-    /// Whether git would not see the path. The nearest file that says anything decides.
+    /// Whether git would not see the path. The nearest file that says anything decides, up to the repository's top.
     fn is_ignored(&self, path: &Path, is_folder: bool) -> bool {
-        for level in self.levels.iter().rev() {
+        let Some(root) = self.levels.last().map(|level| &level.root) else {
+            return false;
+        };
+        for level in self
+            .levels
+            .iter()
+            .rev()
+            .take_while(|level| &level.root == root)
+        {
             if let Some(ignore) = &level.ignore {
                 match ignore.matched(path, is_folder) {
                     Match::None => {}
@@ -309,6 +337,7 @@ impl Settings {
         overrides: &Overrides,
         inputs: &dyn Inputs,
         problems: &mut Vec<Diagnostic>,
+        outputs: &mut Vec<GlobMatcher>,
     ) -> Settings {
         let config = match Config::read(layers, overrides, inputs) {
             Ok(config) => config,
@@ -317,7 +346,6 @@ impl Settings {
                 return Settings {
                     config: None,
                     templates: Vec::new(),
-                    outputs: Vec::new(),
                 };
             }
         };
@@ -344,14 +372,11 @@ impl Settings {
             .arch
             .values()
             .filter_map(|settings| settings.output.as_ref());
-        let outputs = config.output.iter().chain(per_arch);
-        let outputs = outputs
-            .filter_map(|output| output_names(&output.value))
-            .collect();
+        let patterns = config.output.iter().chain(per_arch);
+        outputs.extend(patterns.filter_map(|output| output_names(&output.value)));
         Settings {
             config: Some(Arc::new(config)),
             templates,
-            outputs,
         }
     }
 
@@ -363,13 +388,16 @@ impl Settings {
                 .is_ok_and(|relative| pattern.glob.is_match(relative)),
         })
     }
+}
 
+impl Discovery {
     /// Whether a file of this name may be one of ours: only those are read in the search for orphans.
-    fn may_be_generated(&self, name: &str) -> bool {
+    pub(crate) fn may_be_generated(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         let lower = name.to_ascii_lowercase();
         lower.contains("dockerfile")
             || lower.contains("containerfile")
-            || self.outputs.iter().any(|output| output.is_match(name))
+            || self.outputs.iter().any(|output| output.is_match(&*name))
     }
 }
 

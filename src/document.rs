@@ -194,7 +194,7 @@ fn toml_value(value: DeValue<'_>, source: &Arc<Source>) -> NodeValue {
 /// Parses JSON whose top is an object.
 pub fn parse_json(source: &Arc<Source>) -> Result<Table, Vec<Diagnostic>> {
     let place = Place::new(source, 0..0);
-    match serde_json::from_str(source.text()) {
+    match serde_json::from_str(source.text().trim_start_matches('\u{feff}')) {
         Ok(serde_json::Value::Object(map)) => Ok(json_table(map, &place)),
         Ok(_) => Err(vec![Diagnostic::error(
             Code::WrongType,

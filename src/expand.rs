@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::arch::ArchName;
 use crate::config::{Cell, Config};
-use crate::context::{Context, Slot};
+use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::document::Located;
 use crate::header;
@@ -38,6 +38,7 @@ pub struct Expander<'a> {
     config: &'a Config,
     cells: Vec<(Cell, Context)>,
     output: Result<Output, Vec<Diagnostic>>,
+    elsewhere: bool,
 }
 
 /// The output patterns, parsed: the project's, and those of single architectures.
@@ -52,17 +53,28 @@ enum Pattern {
 }
 
 impl<'a> Expander<'a> {
-    /// Prepares to render for the given architectures.
+    /// Prepares to render for the given architectures, without the cells that `--set` leaves out.
     pub fn new(config: &'a Config, arches: &[ArchName]) -> Self {
+        Self::with(config, config.chosen_cells(arches))
+    }
+
+    /// Prepares for everything that the project may make: where it does not list its architectures, any may be asked
+    /// for by `--arch`, and what was made then is no leftover.
+    pub(crate) fn of_all(config: &'a Config) -> Self {
+        let every = || config.map.entries().iter().map(|entry| entry.name.clone());
+        match config.arches_are_given {
+            true => Self::with(config, config.cells(&config.arches)),
+            false => Self::with(config, config.cells(&every().collect::<Vec<_>>())),
+        }
+    }
+
+    fn with(config: &'a Config, cells: Vec<Cell>) -> Self {
         // A hand-written Dockerfile takes an architecture's place: there is nothing to generate for it.
         let written = |cell: &Cell| {
             let settings = config.arch.get(&cell.arch);
             settings.is_some_and(|settings| settings.dockerfile.is_some())
         };
-        let cells = config
-            .cells(arches)
-            .into_iter()
-            .filter(|cell| !written(cell));
+        let cells = cells.into_iter().filter(|cell| !written(cell));
         let cells = cells.filter_map(|cell| {
             let context = config.context(&cell)?;
             Some((cell, context))
@@ -71,7 +83,16 @@ impl<'a> Expander<'a> {
             config,
             cells: cells.collect(),
             output: Output::parse(config),
+            elsewhere: false,
         }
+    }
+
+    /// Says that the files will be put below another folder: their headers say so, and name the template as if they
+    /// lay beside it, so that their bytes do not depend on where that folder is.
+    #[must_use]
+    pub fn elsewhere(mut self, elsewhere: bool) -> Self {
+        self.elsewhere = elsewhere;
+        self
     }
 
     /// Renders a template for every cell.
@@ -140,7 +161,7 @@ impl<'a> Expander<'a> {
             .and_then(|settings| settings.header)
             .unwrap_or(self.config.header);
         let text = match has_header {
-            true => header::add(&text, &relative(template, &path)),
+            true => header::add(&text, &relative(template, &path), self.elsewhere),
             false => text,
         };
         Rendered {
@@ -296,18 +317,18 @@ impl Failures {
         for failure in failures {
             match failure {
                 RenderFailure::Missing(missing) => {
-                    let why = match context.get(&missing.name) {
-                        Some(Slot::Absent(why)) => why.clone(),
-                        _ => "it is not there".to_string(),
-                    };
-                    let arch = (context.arch().clone(), why);
+                    // In a loop over `arches` it is another architecture than the cell's that lacks the value.
+                    let lacking = context.lacking(&missing.name);
                     let same = |known: &&mut (String, Place, _)| {
                         known.0 == missing.name && known.1 == missing.place
                     };
                     match self.missing.iter_mut().find(same) {
-                        Some((_, _, arches)) if arches.contains(&arch) => {}
-                        Some((_, _, arches)) => arches.push(arch),
-                        None => self.missing.push((missing.name, missing.place, vec![arch])),
+                        Some((_, _, arches)) => {
+                            let new = lacking.into_iter().filter(|arch| !arches.contains(arch));
+                            let new: Vec<_> = new.collect();
+                            arches.extend(new);
+                        }
+                        None => self.missing.push((missing.name, missing.place, lacking)),
                     }
                 }
                 RenderFailure::Other(problem) if self.problems.contains(&problem) => {}
@@ -321,9 +342,12 @@ impl Failures {
             let list: Vec<_> = arches.iter().map(|(arch, _)| format!("`{arch}`")).collect();
             let message = format!("`{name}` has no value for {}", list.join(", "));
             let why = arches.first().map(|(_, why)| why.as_str()).unwrap_or_default();
-            let help = match why.starts_with("the environment") {
-                true => format!("{why}: set it, or give a default: `{name} = {{ env = \"…\", default = \"…\" }}`"),
-                false => format!(
+            let help = match why {
+                "" => "not every item of the list has it: test for it first, with `{{#if …}}`".to_string(),
+                _ if why.starts_with("the environment") => format!(
+                    "{why}: set it, or give a default: `{name} = {{ env = \"…\", default = \"…\" }}`"
+                ),
+                _ => format!(
                     "{why}: give it a value in crossfile.toml, or keep the line to architectures that have one"
                 ),
             };

@@ -1,13 +1,15 @@
-//! The one line that marks a generated file as ours and names its template.
+//! The one line that marks a generated file as ours, names its template, and says how to make it again.
 
 use crate::dockerfile::after_parser_directives;
 
 const BEFORE: &str = "# Generated from ";
 const AFTER: &str = " by crossfile. Do not edit; to make it again: crossfile generate";
+/// Behind the command of a file that does not lie where its template puts it.
+const ELSEWHERE: &str = " --out-dir DIR";
 
 /// Puts the header into a generated text: after parser directives, which Docker reads only from the top, and with the
 /// text's own kind of line ending. `template` is the way from the generated file to its template.
-pub(crate) fn add(text: &str, template: &str) -> String {
+pub(crate) fn add(text: &str, template: &str, elsewhere: bool) -> String {
     let at = after_parser_directives(text);
     let (top, rest) = text.split_at(at);
     let first = text.split_inclusive('\n').next().unwrap_or_default();
@@ -24,6 +26,9 @@ pub(crate) fn add(text: &str, template: &str) -> String {
     out.push_str(BEFORE);
     out.push_str(template);
     out.push_str(AFTER);
+    if elsewhere {
+        out.push_str(ELSEWHERE);
+    }
     out.push_str(ending);
     out.push_str(rest);
     out
@@ -38,10 +43,27 @@ pub(crate) fn add(text: &str, template: &str) -> String {
 /// assert_eq!(crossfile::template_of("FROM amd64/alpine\n"), None);
 /// ```
 pub fn template_of(text: &str) -> Option<&str> {
+    let line = header_line(text)?;
+    let line = line.strip_suffix(ELSEWHERE).unwrap_or(line);
+    line.strip_prefix(BEFORE)?.strip_suffix(AFTER)
+}
+
+/// The template of a generated text that lies where its template puts it.
+pub(crate) fn template_beside(text: &str) -> Option<&str> {
+    header_line(text)?.strip_prefix(BEFORE)?.strip_suffix(AFTER)
+}
+
+fn header_line(text: &str) -> Option<&str> {
     let line = text[after_parser_directives(text)..].split('\n').next()?;
-    line.trim_end_matches('\r')
-        .strip_prefix(BEFORE)?
-        .strip_suffix(AFTER)
+    Some(line.trim_end_matches('\r'))
+}
+
+/// A generated text as it would be without its header.
+pub(crate) fn without(text: &str) -> String {
+    let at = after_parser_directives(text);
+    let (top, rest) = text.split_at(at);
+    let line = rest.split_inclusive('\n').next().map_or(0, str::len);
+    format!("{top}{}", &rest[line..])
 }
 
 /// How much of a file is enough to find the header in: the directives before it are a few short lines.

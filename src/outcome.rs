@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::config::Cell;
 use crate::diagnostic::Place;
 use crate::expand::Rendered;
-use crate::header::template_of;
+use crate::header::{template_of, without};
 
 /// A generated file against what stands at its path. Bytes decide, never times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -47,6 +47,8 @@ pub struct Outcome {
     pub path: PathBuf,
     /// What it is.
     pub status: Status,
+    /// Where a write goes: the file itself, or what it leads to where it is a link.
+    pub target: PathBuf,
     /// The template that makes it, or once made it.
     pub template: PathBuf,
     /// Where the file's path is said: the `output` of the settings, else the template.
@@ -60,17 +62,20 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Compares a rendered file with the bytes at its path, if any.
-    pub fn new(rendered: Rendered, found: Option<Vec<u8>>) -> Outcome {
+    /// Compares a rendered file with the bytes that its path leads to, if any.
+    pub fn new(rendered: Rendered, target: PathBuf, found: Option<Vec<u8>>) -> Outcome {
         let status = match &found {
             None => Status::Missing,
             Some(bytes) if bytes == rendered.text.as_bytes() => Status::Same,
             Some(bytes) if !rendered.has_header || is_ours(bytes) => Status::Changed,
+            // Made with `--no-header` before: nobody else's work.
+            Some(bytes) if bytes == without(&rendered.text).as_bytes() => Status::Changed,
             Some(_) => Status::Foreign,
         };
         Outcome {
             path: rendered.path,
             status,
+            target,
             template: rendered.template,
             place: rendered.place,
             cell: Some(rendered.cell),
@@ -84,6 +89,7 @@ impl Outcome {
         Outcome {
             path: path.to_path_buf(),
             status: Status::Orphaned,
+            target: path.to_path_buf(),
             template: template.to_path_buf(),
             place: Place::file(path),
             cell: None,

@@ -36,11 +36,14 @@ impl Value {
             NodeValue::Bool(value) => Value::Bool(*value),
             NodeValue::Float(text) => {
                 let message =
-                    format!("`{key}` is the number `{text}`, which has several spellings");
-                return Err(
-                    Diagnostic::error(Code::WrongType, node.place.clone(), message)
-                        .help(format!("put it in quotes: \"{text}\"")),
-                );
+                    format!("`{key}` is a number with a fraction, which has several spellings");
+                // JSON's parser keeps neither place nor spelling: 1.10 has become 1.1 here.
+                let help = match node.place.text() {
+                    "" => "put it in quotes, as it is written in the file".to_string(),
+                    _ => format!("put it in quotes: \"{text}\""),
+                };
+                let place = node.place.clone();
+                return Err(Diagnostic::error(Code::WrongType, place, message).help(help));
             }
             NodeValue::Null => {
                 let message = format!("`{key}` holds `null`, which has no text");
@@ -64,6 +67,17 @@ impl Value {
                 Value::Table(values)
             }
         })
+    }
+
+    /// The value of a text from outside, where everything is text: `true`, `false` and whole numbers are what they
+    /// look like, so that `--set debug=false` is false in a condition. What is printed is the same text.
+    pub fn from_text(text: &str) -> Value {
+        match (text, text.parse::<i64>()) {
+            ("true", _) => Value::Bool(true),
+            ("false", _) => Value::Bool(false),
+            (_, Ok(number)) if number.to_string() == text => Value::Number(number),
+            _ => Value::Text(text.to_string()),
+        }
     }
 
     /// The text that a template prints; lists and tables have none.

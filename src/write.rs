@@ -1,4 +1,4 @@
-//! Puts files on the disk, whole or not at all.
+//! Looks at and changes files of the disk: whole or not at all, and never outside a folder.
 
 use std::fs;
 use std::io::{self, Write};
@@ -6,15 +6,120 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Diagnostic, Place};
 
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Where a write to the path would really go, links followed.
+    pub target: PathBuf,
+    /// The bytes there; nothing where there is no file.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// Looks at paths that have to stay in a folder.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    /// The folder, links followed; as given while it does not exist.
+    root: PathBuf,
+    /// The folder of the path looked at last: the next is often its neighbour.
+    last: Option<(PathBuf, PathBuf)>,
+}
+
+impl Inside {
+    /// Paths have to stay in `root`.
+    pub fn new(root: &Path) -> Inside {
+        Inside {
+            root: root.canonicalize().unwrap_or_else(|_| root.to_path_buf()),
+            last: None,
+        }
+    }
+
+    /// What stands at a path, and where a write to it would go.
+    ///
+    /// # Errors
+    /// The path, or what it leads to, is outside; it is no regular file; it cannot be read.
+    pub fn look(&mut self, path: &Path) -> Result<Look, Diagnostic> {
+        let outside = |what: &str| {
+            let message = format!("{what} leads out of the project");
+            Diagnostic::error(Code::OutputOutside, Place::file(path), message)
+                .help("nothing is written through links that leave the project's folder")
+        };
+        let metadata = match fs::symlink_metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if is_absent(&error) => {
+                let target = self.beside(path).ok_or_else(|| outside("its folder"))?;
+                return Ok(Look {
+                    target,
+                    bytes: None,
+                });
+            }
+            Err(error) => return Err(Diagnostic::io(path, "look at the file", &error)),
+        };
+        let target = if metadata.is_symlink() {
+            let target = path.canonicalize().ok();
+            target
+                .filter(|target| target.starts_with(&self.root))
+                .ok_or_else(|| outside("this link"))?
+        } else {
+            self.beside(path).ok_or_else(|| outside("its folder"))?
+        };
+        // A pipe would be waited for, and a folder is not a file's place.
+        if !target.is_file() {
+            let message = "something that is no regular file stands here";
+            return Err(Diagnostic::error(Code::Io, Place::file(path), message)
+                .help("move it away, or choose another `output`"));
+        }
+        match fs::read(&target) {
+            Ok(bytes) => Ok(Look {
+                target,
+                bytes: Some(bytes),
+            }),
+            Err(error) => Err(Diagnostic::io(path, "read the file", &error)),
+        }
+    }
+
+    /// The path with the links of its folder followed, where that is inside.
+    fn beside(&mut self, path: &Path) -> Option<PathBuf> {
+        let folder = path.parent()?;
+        let real = match &self.last {
+            Some((last, real)) if last == folder => real.clone(),
+            _ => {
+                let real = canonical(folder)?;
+                self.last = Some((folder.to_path_buf(), real.clone()));
+                real
+            }
+        };
+        let inside = real.starts_with(&self.root);
+        inside.then(|| real.join(path.file_name().unwrap_or_default()))
+    }
+}
+
+/// A folder with its links followed, the part that does not exist yet as it is.
+fn canonical(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().find_map(|above| {
+        let real = above.canonicalize().ok()?;
+        Some(real.join(folder.strip_prefix(above).ok()?))
+    })
+}
+
+/// Whether there is simply nothing: a file in the place of a folder is for the write to complain of.
+fn is_absent(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}
+
 /// Writes a file by way of a temporary one beside it, so that nobody ever sees half of it. An existing file's mode is
 /// kept; a new one gets the usual. Folders are made as needed.
 ///
 /// # Errors
-/// The file cannot be written, or it is a link, or lies behind one, that leads out of `root`.
-pub fn write(root: &Path, path: &Path, text: &str) -> Result<(), Diagnostic> {
-    let target = target(root, path)?;
-    let folder = target.parent().unwrap_or(root);
-    replace(folder, &target, text).map_err(|error| Diagnostic::io(path, "write the file", &error))
+/// The file cannot be written.
+pub fn write(target: &Path, text: &str) -> Result<(), Diagnostic> {
+    replace(target, text).map_err(|error| {
+        let message = error.to_string();
+        // The temporary file's random name says nothing to anybody.
+        let message = message.split(" at path ").next().unwrap_or_default();
+        let place = Place::file(target);
+        Diagnostic::error(Code::Io, place, format!("cannot write the file: {message}"))
+    })
 }
 
 /// Removes a file. A link is removed itself, not what it leads to.
@@ -25,22 +130,11 @@ pub fn remove(path: &Path) -> Result<(), Diagnostic> {
     fs::remove_file(path).map_err(|error| Diagnostic::io(path, "remove the file", &error))
 }
 
-/// The bytes at a path; nothing where there is no file.
-///
-/// # Errors
-/// There is something, and it cannot be read.
-pub fn found(path: &Path) -> Result<Option<Vec<u8>>, Diagnostic> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // A file in the place of a folder: the write will say what is wrong.
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
-        Err(error) => Err(Diagnostic::io(path, "read the file", &error)),
+fn replace(target: &Path, text: &str) -> io::Result<()> {
+    let folder = target.parent().unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        fs::create_dir_all(folder)?;
     }
-}
-
-fn replace(folder: &Path, target: &Path, text: &str) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
     let mode = fs::metadata(target)
         .ok()
         .map(|metadata| metadata.permissions());
@@ -59,32 +153,4 @@ fn replace(folder: &Path, target: &Path, text: &str) -> io::Result<()> {
     }
     file.persist(target).map_err(|error| error.error)?;
     Ok(())
-}
-
-/// Where a write to `path` really goes, links followed; refused where that is outside `root`.
-fn target(root: &Path, path: &Path) -> Result<PathBuf, Diagnostic> {
-    let outside = |what: &str| {
-        let message = format!("{what} leads out of {}", root.display());
-        Diagnostic::error(Code::OutputOutside, Place::file(path), message)
-            .help("nothing is written through links that leave the project")
-    };
-    let Ok(real_root) = root.canonicalize() else {
-        // An output folder that is not there yet has no links in it.
-        return Ok(path.to_path_buf());
-    };
-    let link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
-    if link {
-        return match path.canonicalize() {
-            Ok(target) if target.starts_with(&real_root) => Ok(target),
-            _ => Err(outside("this link")),
-        };
-    }
-    let existing = path
-        .ancestors()
-        .skip(1)
-        .find_map(|folder| folder.canonicalize().ok());
-    match existing {
-        Some(folder) if folder.starts_with(&real_root) => Ok(path.to_path_buf()),
-        _ => Err(outside("its folder")),
-    }
 }

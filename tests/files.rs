@@ -176,7 +176,7 @@ fn a_folder_in_a_files_place_is_an_error_and_stops_no_other_template() {
     );
     assert!(
         run.stderr
-            .contains("Dockerfile.amd64: error: cannot read the file"),
+            .contains("Dockerfile.amd64: error: something that is no regular file"),
         "{}",
         run.stderr
     );
@@ -252,12 +252,128 @@ fn the_same_input_gives_the_same_bytes() {
         one.read("a/out/Dockerfile.amd64")
             .starts_with("# Generated from ../b/Dockerfile.cross by")
     );
-    let apart = build();
+    let (apart, farther) = (build(), build());
     apart
         .run(&["generate", "--out-dir", "elsewhere"])
         .succeeds();
+    farther
+        .run(&["generate", "--out-dir", "quite/somewhere/else"])
+        .succeeds();
+    let file = "a/out/Dockerfile.arm32v7";
     assert_eq!(
-        one.bytes("a/out/Dockerfile.arm32v7"),
-        apart.bytes("elsewhere/a/out/Dockerfile.arm32v7")
+        apart.read(&format!("elsewhere/{file}")),
+        farther.read(&format!("quite/somewhere/else/{file}"))
     );
+}
+
+/// What a link leads to is what counts: a template, or another output, is never written over by way of one.
+#[test]
+fn a_link_to_a_template_is_a_clash() {
+    let scratch = project();
+    symlink("Dockerfile.cross", scratch.join("Dockerfile.amd64")).unwrap();
+    for flags in [&["generate"][..], &["generate", "--force"]] {
+        let run = scratch.run(flags);
+        assert_eq!(run.status, 2);
+        assert!(
+            run.stderr.contains("would overwrite a template"),
+            "{}",
+            run.stderr
+        );
+    }
+    assert_eq!(scratch.read("Dockerfile.cross"), TEMPLATE);
+
+    let scratch = project();
+    scratch.write(
+        "crossfile.toml",
+        "arches = [\"amd64\", \"arm64v8\"]\nheader = false\n",
+    );
+    scratch.write("one", "x");
+    symlink("one", scratch.join("Dockerfile.amd64")).unwrap();
+    symlink("one", scratch.join("Dockerfile.arm64v8")).unwrap();
+    let run = scratch.run(&["generate"]);
+    assert!(
+        run.stderr.contains("two files would be one"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(scratch.read("one"), "x");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_keeps_all_of_its_template_from_being_written() {
+    let scratch = project();
+    scratch.write(
+        "crossfile.toml",
+        "arches = [\"amd64\", \"arm64v8\"]\nheader = false\n",
+    );
+    symlink("/etc/hostname", scratch.join("Dockerfile.arm64v8")).unwrap();
+    let run = scratch.run(&["generate"]);
+    assert_eq!((run.status, run.stdout.as_str()), (2, ""));
+    assert!(!scratch.exists("Dockerfile.amd64"));
+}
+
+#[test]
+fn a_pipe_in_a_files_place_is_an_error_and_not_waited_for() {
+    let scratch = project();
+    scratch.program("mkfifo", &["Dockerfile.amd64"]).succeeds();
+    let run = scratch.run(&["generate"]);
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.contains("no regular file"), "{}", run.stderr);
+}
+
+#[test]
+fn a_name_of_two_lines_is_refused() {
+    let scratch = Scratch::with(&[("Dockerfile\nRUN evil.cross", TEMPLATE)]);
+    let run = scratch.run(&["generate", "--arch", "amd64"]);
+    assert_eq!(run.status, 2);
+    assert!(
+        run.stderr.contains("without control characters"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(scratch.files().len(), 1);
+}
+
+#[test]
+fn a_folder_reached_twice_is_expanded_once() {
+    let scratch = Scratch::with(&[("real/Dockerfile.cross", TEMPLATE)]);
+    symlink("real", scratch.join("link")).unwrap();
+    let run = scratch
+        .run(&["generate", "--arch", "amd64", "link", "real"])
+        .succeeds();
+    assert_eq!(run.stdout, "wrote link/Dockerfile.amd64\n");
+}
+
+/// git takes bytes that are no text; a NUL makes a file binary, and then it says so.
+#[test]
+fn a_diff_of_what_is_no_text() {
+    let scratch = project();
+    scratch.program("git", &["init", "-q"]).succeeds();
+    scratch.write("Dockerfile.amd64", b"caf\xe9\n");
+    let mut command = support::crossfile();
+    command
+        .args(["generate", "--diff"])
+        .current_dir(scratch.path());
+    let patch = command.output().unwrap().stdout;
+    assert!(patch.windows(6).any(|window| window == b"-caf\xe9\n"));
+    scratch.write("patch", &patch);
+    scratch.program("git", &["apply", "patch"]).succeeds();
+    assert_eq!(scratch.read("Dockerfile.amd64"), "FROM amd64/alpine\n");
+
+    scratch.write("Dockerfile.amd64", b"a\0b\n");
+    let run = scratch.run(&["generate", "--diff"]);
+    let last = "Binary files a/Dockerfile.amd64 and b/Dockerfile.amd64 differ\n";
+    assert!(run.stdout.ends_with(last), "{}", run.stdout);
+}
+
+#[test]
+fn a_diff_of_a_link_names_what_it_leads_to() {
+    let scratch = project();
+    scratch.program("git", &["init", "-q"]).succeeds();
+    scratch.write("real/file", "old\n");
+    symlink("real/file", scratch.join("Dockerfile.amd64")).unwrap();
+    let run = scratch.run(&["generate", "--diff"]);
+    scratch.write("patch", run.stdout);
+    scratch.program("git", &["apply", "patch"]).succeeds();
+    scratch.run(&["generate", "--check"]).succeeds();
 }

@@ -126,6 +126,10 @@ impl ArchMap {
                 }
                 self.entries
                     .retain(|entry| entry.name.as_str() != name.value);
+                // What was based on the row stands on its own from now on.
+                for entry in &mut self.entries {
+                    entry.base.take_if(|base| base.as_str() == name.value);
+                }
                 return;
             }
             Some((NodeValue::Array(_), _)) => {
@@ -139,7 +143,10 @@ impl ArchMap {
             }
         };
         let mut entry = match self.get(&name.value) {
-            Some(entry) => entry.clone(),
+            Some(entry) => Entry {
+                place: name.place.clone(),
+                ..entry.clone()
+            },
             None => Entry {
                 name: ArchName::new(&name.value),
                 platform: Platform::default(),
@@ -223,7 +230,7 @@ impl ArchMap {
             }
         };
         if scheme == "platform" {
-            match strict_platform(&value.canonical()) {
+            match self.strict_platform(&value.canonical()) {
                 Ok(platform) => entry.platform = platform,
                 Err(message) => {
                     let problem = Diagnostic::error(Code::BadPlatform, node.place.clone(), message);
@@ -246,6 +253,34 @@ impl ArchMap {
         }
         let stored = (value, node.place.clone());
         entry.values.insert(scheme.to_string(), stored);
+    }
+
+    /// Parses a platform of the table, which has to be spelled as it goes into an index: a word that means another
+    /// architecture, and variants that clients do not match, are refused.
+    fn strict_platform(&self, text: &str) -> Result<Platform, String> {
+        let platform: Platform = text.parse().map_err(|error| format!("{error}"))?;
+        if platform.to_string() != text {
+            return Err(format!("`{text}` is not canonical: write `{platform}`"));
+        }
+        let (architecture, variant) = (&platform.architecture, &platform.variant);
+        match self.identity(architecture) {
+            Some(known) if &known.platform.architecture != architecture => {
+                let meant = &known.platform;
+                Err(format!(
+                    "an index does not call it `{architecture}`: write `{meant}`"
+                ))
+            }
+            _ if variant.starts_with("arm") => {
+                let meant = variant.trim_start_matches("arm");
+                Err(format!(
+                    "nobody pulls the variant `{variant}`: write `{meant}`"
+                ))
+            }
+            _ if architecture == "amd64" && variant == "v1" => {
+                Err("some clients do not match `v1`: leave the variant out".to_string())
+            }
+            _ => Ok(platform),
+        }
     }
 
     fn lay_ambiguity(
@@ -378,14 +413,5 @@ fn table_of<'a>(
             problems.push(node.expected(&name.value, "a table"));
             None
         }
-    }
-}
-
-/// Parses a platform of the table, which has to be spelled as it goes into an index.
-fn strict_platform(text: &str) -> Result<Platform, String> {
-    let platform: Platform = text.parse().map_err(|error| format!("{error}"))?;
-    match platform.to_string() == text {
-        true => Ok(platform),
-        false => Err(format!("`{text}` is not canonical: write `{platform}`")),
     }
 }

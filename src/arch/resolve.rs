@@ -118,7 +118,9 @@ impl ResolveError {
                 list(choices)
             )),
             ResolveError::Several { .. } => Some("name one of them".to_string()),
-            ResolveError::NoValue { .. } => None,
+            ResolveError::NoValue { arch, .. } => Some(format!(
+                "what it is called elsewhere: `crossfile arch show {arch}`"
+            )),
             ResolveError::BadPlatform { choices, .. } if choices.is_empty() => None,
             ResolveError::BadPlatform { choices, .. } => Some(match choices.as_slice() {
                 [one] => format!("write `{one}`"),
@@ -279,6 +281,14 @@ impl ArchMap {
             .map(|row| row.platform.os.as_str())
             .collect();
         if !oses.contains(&wanted.os.as_str()) {
+            // `arm/v7` lacks its system: nearly always Linux.
+            let linux = Platform::new("linux", wanted.os.as_str(), wanted.architecture.as_str());
+            if oses.contains(&"linux")
+                && let Ok(row) = self.platform(&linux.to_string())
+            {
+                let reason = ": the system is missing".to_string();
+                return bad(reason, vec![row.platform.to_string()]);
+            }
             let near = closest(&wanted.os, oses.iter().copied()).map(|os| {
                 let meant = Platform::new(os, &wanted.architecture, &wanted.variant);
                 let known = self.platform(&meant.to_string());

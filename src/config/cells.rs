@@ -41,6 +41,21 @@ impl Config {
         cells
     }
 
+    /// The cells without those that `--set AXIS=VALUE` leaves out.
+    pub(crate) fn chosen_cells(&self, arches: &[ArchName]) -> Vec<Cell> {
+        let mut cells = self.cells(arches);
+        let chosen = |cell: &Cell| {
+            cell.axes.iter().all(
+                |(name, value)| match self.set.get(name).map(|var| &var.slot) {
+                    Some(Slot::Value(wanted)) => wanted.text() == value.text(),
+                    _ => true,
+                },
+            )
+        };
+        cells.retain(chosen);
+        cells
+    }
+
     fn all_cells(&self, arches: &[ArchName]) -> Vec<Cell> {
         let mut points: Vec<Vec<(String, Value)>> = vec![Vec::new()];
         for axis in &self.axes {

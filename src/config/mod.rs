@@ -207,7 +207,7 @@ pub struct Config {
     pub names: Names,
     /// What is odd about the settings and stops nothing.
     pub warnings: Vec<Diagnostic>,
-    /// Where each `crossfile.toml` that holds here lies, outermost first.
+    /// The files that the settings were read from: each `crossfile.toml`, then what they name.
     pub files: Vec<PathBuf>,
     pub(crate) columns: BTreeMap<String, Column>,
     pub(crate) vars: BTreeMap<String, Var>,

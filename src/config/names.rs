@@ -1,6 +1,8 @@
 //! The flat list of names that a project's templates may use, each defined once.
 
-use crate::config::Config;
+use std::path::Path;
+
+use crate::config::{Axis, Config, Var};
 use crate::context::Slot;
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::document::Located;
@@ -30,26 +32,72 @@ pub(crate) fn names(config: &Config, problems: &mut Vec<Diagnostic>) -> Names {
             problems,
         );
     }
-    let per_arch = config.arch.values().flat_map(|settings| &settings.vars);
-    let vars = config.vars.iter().chain(per_arch).chain(&config.set);
-    for (name, var) in vars {
-        let known = names.get(name).map(|name| name.kind.clone());
-        let shape = shape(std::iter::once(&var.slot));
-        let set = config
-            .set
-            .get(name)
-            .is_some_and(|set| set.place == var.place);
-        match known {
-            Some(NameKind::Var) => names.widen(name, shape),
-            // The command line goes over a column, for every architecture.
-            Some(NameKind::Column) if set => names.widen(name, shape),
-            _ => {
-                let located = Located::new(name.clone(), var.place.clone());
-                define(&mut names, &located, NameKind::Var, shape, problems);
-            }
+    for (name, var) in &config.vars {
+        lay(&mut names, name, var, &[], problems);
+    }
+    // What is said for one architecture goes over the cell, and the command line over everything.
+    for (name, var) in config.arch.values().flat_map(|settings| &settings.vars) {
+        lay(&mut names, name, var, &[NameKind::Axis], problems);
+    }
+    for (name, var) in &config.set {
+        match config.axes.iter().find(|axis| &axis.name.value == name) {
+            Some(axis) => check_pin(axis, var, problems),
+            None => lay(&mut names, name, var, &[NameKind::Column], problems),
         }
     }
     names
+}
+
+/// Adds a variable, or lets it go over what is there of one of the kinds `over` or another variable.
+fn lay(
+    names: &mut Names,
+    name: &str,
+    var: &Var,
+    over: &[NameKind],
+    problems: &mut Vec<Diagnostic>,
+) {
+    let shape = shape(std::iter::once(&var.slot));
+    let known = names
+        .get(name)
+        .map(|name| (name.kind.clone(), name.shape.clone()));
+    match known {
+        Some((kind, known)) if kind == NameKind::Var || over.contains(&kind) => {
+            let given = var.place.source().path() == Path::new("command line");
+            if given && matches!(known, Shape::List(_) | Shape::Table(_)) {
+                let message = format!("`{name}` is a list or a table, and this is one value");
+                let help = "change it in crossfile.toml";
+                let place = var.place.clone();
+                problems.push(Diagnostic::error(Code::BadValue, place, message).help(help));
+            } else {
+                names.widen(name, shape);
+            }
+        }
+        _ => {
+            let located = Located::new(name.to_string(), var.place.clone());
+            define(names, &located, NameKind::Var, shape, problems);
+        }
+    }
+}
+
+/// `--set AXIS=VALUE` chooses the cells of one value: it has to be on the axis.
+fn check_pin(axis: &Axis, var: &Var, problems: &mut Vec<Diagnostic>) {
+    let text = match &var.slot {
+        Slot::Value(value) => value.text().unwrap_or_default(),
+        Slot::Absent(_) => String::new(),
+    };
+    let values: Vec<String> = axis
+        .values
+        .iter()
+        .filter_map(|value| value.text())
+        .collect();
+    if !values.contains(&text) {
+        let message = format!("`{text}` is not on the axis `{}`", axis.name.value);
+        problems.push(
+            Diagnostic::error(Code::BadValue, var.place.clone(), message)
+                .related(axis.name.place.clone(), "the axis is here")
+                .help(format!("it has: {}", values.join(", "))),
+        );
+    }
 }
 
 /// The names that every project has.

@@ -1,10 +1,11 @@
 //! From laid layers to a [`Config`]: every key, its type, and every name it refers to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::arch::{ArchMap, ArchName};
-use crate::config::values::{column, lay_vars, slot, vars_file};
+use crate::config::values::{beside, column, lay_vars, slot, vars_file};
 use crate::config::{
     ArchSettings, Axis, Config, DEFAULT_ARCHES, DEFAULT_HOST, DEFAULT_TEMPLATES, Exclude,
     ImageSettings, Inputs, Layer, Overrides, Var, names,
@@ -27,11 +28,8 @@ pub(crate) fn read(
     }
     let mut fields = Fields::new(&document, &mut problems);
 
-    let map = arch_map(
-        fields.string_or_strings("arch-map"),
-        inputs,
-        fields.problems,
-    );
+    let map_files = fields.string_or_strings("arch-map").unwrap_or_default();
+    let map = arch_map(&map_files, inputs, fields.problems);
     let image = image_settings(&mut fields, inputs);
     let arches = fields.strings("arches");
     let host = fields.string("host");
@@ -50,6 +48,14 @@ pub(crate) fn read(
     fields.finish();
 
     let arches_are_given = arches.is_some();
+    if let (Some([]), Some(node)) = (arches.as_deref(), document.get("arches")) {
+        let message = "`arches` is empty: nothing would be made";
+        problems.push(Diagnostic::error(
+            Code::BadValue,
+            node.place.clone(),
+            message,
+        ));
+    }
     let arches = match arches {
         Some(arches) => arch_names(&arches, &map, &mut problems),
         None => DEFAULT_ARCHES
@@ -74,6 +80,7 @@ pub(crate) fn read(
             .ok()
     });
 
+    let named: Vec<PathBuf> = files.iter().chain(&map_files).map(beside).collect();
     // Later files go over earlier ones, and the files over [vars].
     let mut vars = BTreeMap::new();
     if let Some(table) = var_table {
@@ -130,6 +137,7 @@ pub(crate) fn read(
         files: layers
             .iter()
             .map(|layer| layer.source.path().to_path_buf())
+            .chain(named)
             .collect(),
         columns,
         vars,
@@ -165,19 +173,17 @@ pub(crate) fn read(
     }
 }
 
-/// The built-in table with the project's files laid over it, each path relative to the file that names it.
+/// The built-in table with the project's files laid over it.
 fn arch_map(
-    files: Option<Vec<Located<String>>>,
+    files: &[Located<String>],
     inputs: &dyn Inputs,
     problems: &mut Vec<Diagnostic>,
 ) -> Arc<ArchMap> {
     let mut map = ArchMap::builtin();
-    for file in files.unwrap_or_default() {
-        let folder = file.place.source().path().parent();
-        let path = folder.unwrap_or_else(|| "".as_ref()).join(&file.value);
+    for file in files {
         let laid = inputs
-            .file(&path)
-            .map_err(|problem| vec![problem.related(file.place, "it is asked for here")])
+            .file(&beside(file))
+            .map_err(|problem| vec![problem.related(file.place.clone(), "it is asked for here")])
             .and_then(|source| map.with_overlay(&source));
         match laid {
             Ok(laid) => map = Arc::new(laid),

@@ -1,6 +1,7 @@
 //! Values of settings: plain ones, ones from the environment, and whole files of them.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::arch::{ArchMap, ArchName};
 use crate::config::{Column, Inputs, Var};
@@ -28,7 +29,7 @@ pub(crate) fn slot(
     fields.finish();
     let name = name?.value;
     match (inputs.env(&name), default) {
-        (Some(text), _) => Some(Slot::Value(Value::Text(text))),
+        (Some(text), _) => Some(Slot::Value(Value::from_text(&text))),
         (None, Some(default)) => value(key, default, problems).map(Slot::Value),
         (None, None) => Some(Slot::Absent(format!(
             "the environment variable `{name}` is not set"
@@ -60,14 +61,19 @@ pub(crate) fn lay_vars(
     }
 }
 
-/// Reads a file of variables, TOML or JSON by its ending. The path is relative to the file that names it.
+/// The complete path of a file that a setting names: it is relative to the file that names it.
+pub(crate) fn beside(file: &Located<String>) -> PathBuf {
+    let folder = file.place.source().path().parent();
+    folder.unwrap_or(Path::new("")).join(&file.value)
+}
+
+/// Reads a file of variables, TOML or JSON by its ending.
 pub(crate) fn vars_file(
     file: &Located<String>,
     inputs: &dyn Inputs,
     problems: &mut Vec<Diagnostic>,
 ) -> Table {
-    let folder = file.place.source().path().parent();
-    let path = folder.unwrap_or_else(|| "".as_ref()).join(&file.value);
+    let path = beside(file);
     let table = inputs
         .file(&path)
         .map_err(|problem| vec![problem.related(file.place.clone(), "it is asked for here")])

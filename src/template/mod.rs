@@ -134,12 +134,21 @@ pub struct Template {
     names: BTreeSet<String>,
     /// Warnings about the file; it can be rendered all the same.
     pub warnings: Vec<Diagnostic>,
+    /// The byte-order mark of the file, or nothing.
+    mark: &'static str,
 }
 
 #[derive(Debug)]
 enum Body {
     Placeholder(placeholder::Placeholder),
     Handlebars(Box<handlebars::HandlebarsTemplate>),
+}
+
+/// Whether a text holds a sign of either dialect, by the file's own word or by what is found.
+pub(crate) fn is_template(text: &str, names: &Names) -> bool {
+    let source = Source::new("", text);
+    matches!(dialect::declared(&source), Ok(Some(_)) | Err(_))
+        || dialect::detect(text, names).is_some()
 }
 
 /// A name that was to be printed and has no value for the cell.
@@ -167,6 +176,11 @@ impl Template {
     /// # Errors
     /// Everything that is wrong with the file and the partials it includes.
     pub fn parse(source: &Arc<Source>, language: &Language<'_>) -> Result<Parsed, Vec<Diagnostic>> {
+        // A byte-order mark is no part of the first line: it is set aside and comes first in every result.
+        let (source, mark) = match source.text().strip_prefix(BOM) {
+            Some(text) => (&Source::new(source.path(), text), BOM),
+            None => (source, ""),
+        };
         let text = source.text();
         let declared = dialect::declared(source).map_err(|problem| vec![problem])?;
         let skip = declared
@@ -193,20 +207,20 @@ impl Template {
             Body::Placeholder(body) => body.names(),
             Body::Handlebars(body) => body.names(),
         };
-        let settled = declared.is_some() || language.dialect.is_some();
-        let warnings = match &body {
-            Body::Placeholder(_) if settled => Vec::new(),
-            Body::Placeholder(_) => {
-                let mixed = handlebars_in_placeholder(source, language.names);
-                mixed.into_iter().collect()
-            }
+        let mut warnings = match &body {
+            Body::Placeholder(_) => Vec::new(),
             Body::Handlebars(body) => body.warnings().to_vec(),
         };
+        // A file that says its own dialect may well hold the other's signs.
+        if declared.is_none() {
+            warnings.extend(mixed_dialects(source, dialect, language.names));
+        }
         Ok(Parsed::Template(Template {
             dialect,
             body,
             names,
             warnings,
+            mark,
         }))
     }
 
@@ -225,12 +239,27 @@ impl Template {
     /// # Errors
     /// The names that have no value for it.
     pub fn render(&self, context: &Context) -> Result<String, Vec<RenderFailure>> {
-        match &self.body {
+        let text = match &self.body {
             Body::Placeholder(body) => body.render(context),
             Body::Handlebars(body) => body.render(context),
+        }?;
+        Ok(match self.mark {
+            "" => text,
+            mark => format!("{mark}{text}"),
+        })
+    }
+
+    /// The partials that were read, by their paths.
+    pub fn partials(&self) -> Vec<&std::path::Path> {
+        match &self.body {
+            Body::Placeholder(_) => Vec::new(),
+            Body::Handlebars(body) => body.partials(),
         }
     }
 }
+
+/// A byte-order mark: Windows editors write one, Docker skips it.
+const BOM: &str = "\u{feff}";
 
 fn not_a_template(source: &Arc<Source>, language: &Language<'_>) -> Diagnostic {
     let message = "no placeholder, gate or tag in it: an ordinary file, left alone";
@@ -244,20 +273,20 @@ fn not_a_template(source: &Arc<Source>, language: &Language<'_>) -> Diagnostic {
     }
 }
 
-/// Warns of a `{{name}}` of a known name in a file that was taken for the placeholder dialect.
-fn handlebars_in_placeholder(source: &Arc<Source>, names: &Names) -> Option<Diagnostic> {
-    let text = source.text();
-    let tags = handlebars::tags::scan(text).tags;
-    let known = |tag: &&handlebars::tags::Tag| names.get(&text[tag.inner.clone()]).is_some();
-    let tag = tags.iter().find(known)?;
-    let place = Place::new(source, tag.span.clone());
+/// Warns of what the other dialect would have replaced: it stays as it is.
+fn mixed_dialects(source: &Arc<Source>, dialect: Dialect, names: &Names) -> Option<Diagnostic> {
+    let span = match dialect {
+        Dialect::Placeholder => handlebars::first_sign(source.text(), names),
+        Dialect::Handlebars => placeholder::first_sign(source.text(), names),
+    }?;
+    let place = Place::new(source, span);
     let message = format!(
-        "`{}` is left as it is: the file has placeholders",
-        &text[tag.span.clone()]
+        "`{}` is left as it is: the file is of the dialect {dialect}",
+        place.text()
     );
     Some(
-        Diagnostic::warning(Code::MixedDialects, place, message).help(
-            "use one dialect, or say which with a first line `# crossfile: dialect=placeholder`",
-        ),
+        Diagnostic::warning(Code::MixedDialects, place, message).help(format!(
+            "use one dialect, or say which with a first line `# crossfile: dialect={dialect}`"
+        )),
     )
 }

@@ -38,6 +38,8 @@ pub enum Shape {
     Table(BTreeMap<String, Shape>),
     /// Every name of an architecture: an element of `arches`.
     Arch,
+    /// One of several kinds: cannot be printed, since a list or a table may be among them.
+    Mixed,
     /// Not known before rendering.
     Any,
 }
@@ -76,7 +78,8 @@ impl Shape {
                 Shape::Table(a)
             }
             (a, b) if a == b => a,
-            _ => Shape::Any,
+            (Shape::Any, known) | (known, Shape::Any) => known,
+            _ => Shape::Mixed,
         }
     }
 }

@@ -68,7 +68,8 @@ fn gate_at(text: &str, at: usize) -> Option<Gate> {
     // more) from `__CROSS__` + `__X__` (three more).
     let underscores = after.bytes().take_while(|&byte| byte == b'_').count();
     let double = match underscores {
-        1 => true,
+        // Not in a sentence: `# __CROSS__ is the gate`.
+        1 => starts_line(text, at) || after[1..].starts_with(|c: char| !c.is_whitespace()),
         3 => token_end(&after[1..]).is_some(),
         _ => false,
     };
@@ -140,11 +141,17 @@ fn name_of(token: &str) -> String {
 
 /// Whether the text holds a gate or a placeholder of a known name.
 pub(crate) fn is_template(text: &str, names: &Names) -> bool {
-    gates(text).next().is_some()
-        || tokens(text).any(|token| {
-            let name = names.get(&name_of(&text[token]));
-            name.is_some_and(|name| name.placeholder().is_some())
-        })
+    first_sign(text, names).is_some()
+}
+
+/// The first gate, else the first placeholder of a known name.
+pub(crate) fn first_sign(text: &str, names: &Names) -> Option<Range<usize>> {
+    let known = |token: &Range<usize>| {
+        let name = names.get(&name_of(&text[token.clone()]));
+        name.is_some_and(|name| name.placeholder().is_some())
+    };
+    let gate = gates(text).next().map(|gate| gate.marker);
+    gate.or_else(|| tokens(text).find(known))
 }
 
 fn gates(text: &str) -> impl Iterator<Item = Gate> {
@@ -206,11 +213,9 @@ impl Placeholder {
         let text = source.text();
         let mut segments: Vec<Segment> = Vec::new();
         for line in lines(text) {
-            // What stands before a skipped line is a byte-order mark at the most.
-            let line = match !skip.is_empty() && line.contains(&skip.start) {
-                true => line.start..skip.start,
-                false => line,
-            };
+            if line == skip {
+                continue;
+            }
             let segment = scan.line(text, line);
             match segments.last_mut() {
                 Some(last) if !last.gated && !segment.gated => last.append(segment),
@@ -305,7 +310,7 @@ impl Scan<'_> {
             self.problems.push(
                 Diagnostic::error(Code::MixedGates, place, message)
                     .related(first, "the first gate is of another form")
-                    .help(format!("write every gate as `{one}`; a gate to be left out of use needs a space: `# __CROSS_COPY`")),
+                    .help(format!("write every gate as `{one}`")),
             );
         }
     }

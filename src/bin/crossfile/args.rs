@@ -184,12 +184,15 @@ impl SelectArgs {
     pub(crate) fn arches(&self) -> Vec<Located<String>> {
         let place = Place::argument(&format!("--arch {}", self.arch.join(",")));
         let mut start = 7;
-        let arches = self.arch.iter().map(|arch| {
-            let arch = located(arch, &place, start);
-            start += arch.value.len() + 1;
-            arch
-        });
-        arches.collect()
+        let mut arches: Vec<Located<String>> = Vec::new();
+        for arch in &self.arch {
+            let known = arches.iter().any(|known| &known.value == arch);
+            if !arch.is_empty() && !known {
+                arches.push(located(arch, &place, start));
+            }
+            start += arch.len() + 1;
+        }
+        arches
     }
 }
 
@@ -202,7 +205,7 @@ fn located(text: &str, argument: &Place, start: usize) -> Located<String> {
 fn set(argument: &str) -> Result<(Located<String>, Value), Diagnostic> {
     let place = Place::argument(&format!("--set {argument}"));
     match argument.split_once('=') {
-        Some((name, value)) => Ok((located(name, &place, 6), Value::from(value))),
+        Some((name, value)) => Ok((located(name, &place, 6), Value::from_text(value))),
         None => {
             let message = format!("`{argument}` gives no value");
             Err(Diagnostic::error(crossfile::Code::BadValue, place, message)

@@ -22,7 +22,18 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
     let overrides = match args.select.overrides(args.no_header, args.no_qemu) {
         Ok(overrides) => overrides,
         Err(problem) => {
-            output.diagnostics(&[problem]);
+            let problems = [problem];
+            output.diagnostics(&problems);
+            if args.format == Format::Json {
+                let diagnostics = problems
+                    .iter()
+                    .map(|p| p.to_json(&|path| output.show(path)));
+                output.json(&JsonResult {
+                    version: 1,
+                    files: Vec::new(),
+                    diagnostics: diagnostics.collect(),
+                })?;
+            }
             return Ok(Exit::Error);
         }
     };
@@ -125,7 +136,7 @@ impl Mode<'_> {
         if self.expansion.stopped {
             self.output.progress("nothing was written");
         } else if self.expansion.templates == 0 {
-            self.output.progress("found no template: a template is a file named Dockerfile*.cross with placeholders in it");
+            self.output.progress("found no template: a file that fits `templates` in crossfile.toml (by default Dockerfile*.cross) and holds a placeholder");
         } else {
             let removed = written
                 .done
@@ -170,24 +181,25 @@ impl Mode<'_> {
             let _ = writeln!(text, "{:<8} {path}", outcome.status.as_str());
         }
         self.output.result(&text)?;
-        let mends: &[(&[Status], &str, &str)] = &[
-            (
-                &[Status::Missing, Status::Changed],
-                "",
-                "to write what is missing or changed",
-            ),
-            (&[Status::Orphaned], "--prune", "to remove what is orphaned"),
-            (
-                &[Status::Foreign],
-                "--force",
-                "to overwrite what is foreign (see --diff first)",
-            ),
-        ];
-        for (statuses, flag, what) in mends {
-            if statuses.iter().any(|status| !self.with(*status).is_empty()) {
-                self.output
-                    .progress(&format!("{what}: {}", self.command(flag)));
-            }
+        let refused = self.expansion.refused();
+        let free = |outcome: &&Outcome| !refused.contains(outcome.template.as_path());
+        let outdated = [Status::Missing, Status::Changed];
+        let outdated = outdated.iter().flat_map(|status| self.with(*status));
+        if outdated.filter(free).count() > 0 {
+            let command = self.command("");
+            self.output
+                .progress(&format!("to write what is missing or changed: {command}"));
+        }
+        if !self.with(Status::Orphaned).is_empty() {
+            let command = self.command("--prune");
+            self.output
+                .progress(&format!("to remove what is orphaned: {command}"));
+        }
+        if !self.with(Status::Foreign).is_empty() {
+            let command = self.command("--force");
+            self.output.progress(&format!(
+                "to overwrite what is foreign (see --diff first), and write the rest: {command}"
+            ));
         }
         if self.answer() == Exit::Clean {
             let files = count(self.expansion.outcomes.len(), "file");
@@ -208,19 +220,21 @@ impl Mode<'_> {
             .outcomes
             .iter()
             .map(|outcome| self.patch(outcome));
-        self.output.result(&patches.collect::<String>())?;
+        self.output.result(patches.collect::<Vec<_>>().concat())?;
         Ok(self.answer())
     }
 
-    /// git reads a patch's paths from the top of the repository, wherever it is applied.
-    fn patch(&self, outcome: &Outcome) -> String {
-        let root = crossfile::root_of(&outcome.path);
-        let base = if root.join(".git").exists() {
-            &root
-        } else {
-            &self.output.folder
+    /// git reads a patch's paths from the top of the repository, wherever it is applied; outside of one, from the
+    /// folder it is applied in. It patches no links, so the file that one leads to is named.
+    fn patch(&self, outcome: &Outcome) -> Vec<u8> {
+        let root = crossfile::root_of(&outcome.target);
+        let folder = &self.output.folder;
+        let base = match root.join(".git").exists() {
+            true => &root,
+            false if outcome.target.starts_with(folder) => folder,
+            false => &root,
         };
-        let path = relative(base, &outcome.path);
+        let path = relative(base, &outcome.target);
         let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
         diff::unified(outcome, &parts.join("/"))
     }
@@ -231,7 +245,13 @@ impl Mode<'_> {
             self.output
                 .json(&self.json(&self.expansion.problems, None))?;
         } else {
-            let files = self.expansion.outcomes.iter();
+            // A clash leaves open which of two files would be at a path: none is shown.
+            let shown = if self.expansion.stopped {
+                0
+            } else {
+                usize::MAX
+            };
+            let files = self.expansion.outcomes.iter().take(shown);
             let files: Vec<_> = files
                 .filter_map(|outcome| Some((outcome, outcome.wanted.as_ref()?)))
                 .collect();
@@ -271,10 +291,7 @@ impl Mode<'_> {
 
     /// The command line that was given, as one that writes, with a flag more.
     fn command(&self, flag: &str) -> String {
-        let args = std::env::args_os()
-            .skip(1)
-            .map(|arg| arg.to_string_lossy().into_owned());
-        let modes = [
+        let left_out = [
             "--check",
             "--diff",
             "--stdout",
@@ -283,17 +300,25 @@ impl Mode<'_> {
             "-v",
             "--verbose",
         ];
-        let args = args.filter(|arg| !modes.contains(&arg.as_str()));
-        let flag = (!flag.is_empty()).then(|| flag.to_string());
-        let words: Vec<String> = std::iter::once("crossfile".to_string())
-            .chain(args)
-            .chain(flag)
-            .map(|word| {
-                shlex::try_quote(&word)
+        let mut words = vec!["crossfile".to_string()];
+        let mut named = false;
+        for arg in std::env::args_os().skip(1) {
+            let arg = arg.to_string_lossy().into_owned();
+            if left_out.contains(&arg.as_str()) {
+                continue;
+            }
+            let subcommand = !named && ["generate", "gen"].contains(&arg.as_str());
+            words.push(
+                shlex::try_quote(&arg)
                     .map(Into::into)
-                    .unwrap_or(word.clone())
-            })
-            .collect();
+                    .unwrap_or(arg.clone()),
+            );
+            // Right behind the subcommand: further back there may be a `--`.
+            if subcommand && !flag.is_empty() {
+                words.push(flag.to_string());
+            }
+            named |= subcommand;
+        }
         words.join(" ")
     }
 
@@ -312,7 +337,10 @@ impl Mode<'_> {
             written: written
                 .map(|written| written.done.iter().any(|(path, _)| path == &outcome.path)),
             content: outcome.wanted.clone().filter(|_| self.args.stdout),
-            diff: self.args.diff.then(|| self.patch(outcome)),
+            diff: self
+                .args
+                .diff
+                .then(|| String::from_utf8_lossy(&self.patch(outcome)).into_owned()),
         });
         let problems = problems
             .iter()

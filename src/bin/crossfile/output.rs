@@ -50,15 +50,15 @@ impl Output {
     }
 
     /// Prints a result.
-    pub(crate) fn result(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn result(&self, text: impl AsRef<[u8]>) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
+        stdout.write_all(text.as_ref())?;
         stdout.flush()
     }
 
     /// Prints a JSON result.
     pub(crate) fn json(&self, value: &impl Serialize) -> io::Result<()> {
-        self.result(&json(value)?)
+        self.result(json(value)?)
     }
 
     /// Prints what happened, unless asked to be quiet.

@@ -40,8 +40,8 @@ pub(crate) enum Takes {
     Text,
     /// A list.
     List,
-    /// A list or a text.
-    ListOrText,
+    /// A list of values with a text.
+    Texts,
     /// Fields.
     Table,
     /// Literal names of architectures.
@@ -84,7 +84,7 @@ pub(crate) const HELPERS: &[Signature] = &[
     Signature { name: "not", form: Form::Inline, least: 1, most: 1, takes: Takes::Test, keys: Keys::Only(&[]), usage: "(not a)" },
     Signature { name: "replace", form: Form::Inline, least: 3, most: 3, takes: Takes::Text, keys: Keys::Only(&[]), usage: "{{replace text \"from\" \"to\"}}" },
     Signature { name: "quote", form: Form::Inline, least: 1, most: 1, takes: Takes::Text, keys: Keys::Only(&[]), usage: "{{quote text}}" },
-    Signature { name: "join", form: Form::Inline, least: 2, most: 2, takes: Takes::ListOrText, keys: Keys::Only(&[]), usage: "{{join list \" \"}}" },
+    Signature { name: "join", form: Form::Inline, least: 2, most: 2, takes: Takes::Texts, keys: Keys::Only(&[]), usage: "{{join list \" \"}}" },
     Signature { name: "include", form: Form::Inline, least: 1, most: 1, takes: Takes::FileName, keys: Keys::Only(&["indent"]), usage: "{{include \"file\" indent=4}}" },
 ];
 

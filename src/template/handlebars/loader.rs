@@ -7,76 +7,99 @@ use std::sync::Arc;
 use handlebars::template::{Parameter, Subexpression, TemplateElement};
 use handlebars::{Handlebars, Template, TemplateError};
 
+use super::blocks::balance;
 use super::check::{Checker, Frame};
 use super::helpers::{STRICT_VALUE, signature};
-use super::tags::{MAX_DEPTH, Scan, Tag, TagKind, check_blocks, first_word, scan};
-use super::{MAIN, is_go};
+use super::tags::{MAX_DEPTH, Scan, Tag, TagKind, first_word, scan};
+use super::{MAIN, block_without_sign, is_go};
 use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
 use crate::template::Language;
+
+/// After so many refusals the crate's parser is not asked again: each time it reads the whole text.
+const MOST_REFUSALS: usize = 20;
 
 /// A registry in the making.
 pub(super) struct Loader<'a> {
     pub(super) language: &'a Language<'a>,
     pub(super) registry: Handlebars<'static>,
-    /// The syntax trees as written; the registry has them with strict arguments.
-    pub(super) trees: BTreeMap<String, Template>,
-    pub(super) sources: BTreeMap<String, Arc<Source>>,
+    pub(super) texts: BTreeMap<String, Text>,
     pub(super) used: BTreeSet<String>,
     pub(super) problems: Vec<Diagnostic>,
     pub(super) warnings: Vec<Diagnostic>,
+    /// The line of the template that names its dialect.
+    pub(super) declaration: Range<usize>,
     /// The names of the partials that are being loaded, outermost first.
     pub(super) chain: Vec<String>,
+    /// What was checked already: a partial is checked once for each shape of what surrounds it.
+    pub(super) visited: Vec<(String, Vec<Frame>, usize)>,
+}
+
+/// A text that was read once: the template or a partial.
+pub(super) struct Text {
+    pub(super) source: Arc<Source>,
+    tags: Vec<Tag>,
+    /// The syntax tree as written; the registry has it with strict arguments. Nothing where there is none to check.
+    tree: Option<Template>,
 }
 
 impl Loader<'_> {
-    /// Parses and checks one text under `name`, then every partial that it includes.
-    pub(super) fn load(&mut self, name: &str, source: &Arc<Source>, frames: Vec<Frame>) {
-        let known = self.sources.contains_key(name);
-        let mut scan = scan(source.text());
-        if !known {
-            self.sources.insert(name.to_string(), Arc::clone(source));
-            self.warn_of_escapes(source, &scan);
-            if !self.compile(name, source, &mut scan) {
-                return;
-            }
+    /// Parses and checks one text under `name`, then every partial that it includes. `depth` is how many blocks and
+    /// partials are around it.
+    pub(super) fn load(
+        &mut self,
+        name: &str,
+        source: &Arc<Source>,
+        frames: Vec<Frame>,
+        depth: usize,
+    ) {
+        let visit = (name.to_string(), frames.clone(), depth);
+        if self.visited.contains(&visit) {
+            return;
         }
-        let Some(template) = self.trees.get(name) else {
+        self.visited.push(visit);
+        if !self.texts.contains_key(name) {
+            let text = self.read(name, source);
+            self.texts.insert(name.to_string(), text);
+        }
+        let Some(Text {
+            tags,
+            tree: Some(tree),
+            ..
+        }) = self.texts.get(name)
+        else {
             return;
         };
         let mut checker = Checker::new(
             self.language,
             source,
-            &scan.tags,
-            frames,
+            tags,
+            (frames, depth),
             &mut self.used,
             &mut self.problems,
         );
-        checker.template(template);
+        checker.template(tree);
         let inclusions = checker.inclusions;
         for inclusion in inclusions {
             let place = inclusion.name.place;
             let name = inclusion.name.value;
             if self.chain.contains(&name) {
-                let chain: Vec<_> = self
-                    .chain
-                    .iter()
-                    .chain([&name])
-                    .map(String::as_str)
-                    .collect();
+                let chain = self.chain.iter().chain([&name]).map(String::as_str);
+                let chain: Vec<_> = chain.collect();
                 let message = format!("partials include each other: {}", chain.join(" → "));
                 let problem = Diagnostic::error(Code::PartialCycle, place, message);
                 self.problems.push(problem);
                 continue;
             }
-            if self.chain.len() >= MAX_DEPTH {
-                let message = format!("partials nest deeper than {MAX_DEPTH}");
-                self.problems
-                    .push(Diagnostic::error(Code::TooDeep, place, message));
+            if inclusion.depth > MAX_DEPTH {
+                let message =
+                    format!("partials and the blocks around them nest deeper than {MAX_DEPTH}");
+                let problem = Diagnostic::error(Code::TooDeep, place, message);
+                self.problems.push(problem);
                 continue;
             }
             if let Some(partial) = self.find_partial(&name, place) {
                 self.chain.push(name.clone());
-                self.load(&name, &partial, inclusion.frames);
+                self.load(&name, &partial, inclusion.frames, inclusion.depth);
                 self.chain.pop();
             }
         }
@@ -84,8 +107,8 @@ impl Loader<'_> {
 
     /// `\{{name}}` stays `{{name}}`. Where the name is known a backslash before its value may have been meant, as at
     /// the end of a Dockerfile's line or in a Windows path.
-    fn warn_of_escapes(&mut self, source: &Arc<Source>, scan: &Scan) {
-        for range in &scan.escaped {
+    fn warn_of_escapes(&mut self, source: &Arc<Source>, escaped: &[Range<usize>]) {
+        for range in escaped {
             let whole = &source.text()[range.clone()];
             let inner = whole.trim_start_matches(['\\', '{', '~', '#', '/', ' ']);
             let word = first_word(inner);
@@ -103,8 +126,8 @@ impl Loader<'_> {
     }
 
     fn find_partial(&mut self, name: &str, place: Place) -> Option<Arc<Source>> {
-        if let Some(source) = self.sources.get(name) {
-            return Some(Arc::clone(source));
+        if let Some(text) = self.texts.get(name) {
+            return Some(Arc::clone(&text.source));
         }
         let file = name.trim_matches(['\'', '"', '[', ']']);
         match self.language.partials.load(file) {
@@ -134,16 +157,20 @@ impl Loader<'_> {
         }
     }
 
-    /// Hands the text to the crate's parser. A tag that it refuses is reported, blanked out, and the rest parsed on,
-    /// so that one message does not hide the next. Returns whether there is a tree to check.
-    fn compile(&mut self, name: &str, source: &Arc<Source>, scan: &mut Scan) -> bool {
+    /// Hands a text to the crate's parser, without what it cannot take: everything is reported that can be, and what
+    /// is left out is overwritten with as many letters, so that no place moves.
+    fn read(&mut self, name: &str, source: &Arc<Source>) -> Text {
         let Scan {
-            tags,
+            mut tags,
             unclosed,
             escaped,
-        } = scan;
+        } = scan(source.text());
+        self.warn_of_escapes(source, &escaped);
         let mut text = source.text().to_string();
-        for range in unclosed.iter() {
+        if name == MAIN && !self.declaration.is_empty() {
+            comment_out(&mut text, &self.declaration);
+        }
+        for range in &unclosed {
             let place = Place::new(source, range.clone());
             self.problems.push(
                 Diagnostic::error(Code::TemplateSyntax, place, "`{{` is never closed")
@@ -151,39 +178,54 @@ impl Loader<'_> {
             );
             blank(&mut text, range);
         }
-        // The blocks that were refused: their closers go with them.
-        let mut refused: Vec<&str> = Vec::new();
-        tags.retain(|tag| {
-            let inner = &source.text()[tag.inner.clone()];
-            let problem = refuse(source, tag);
-            let closes = tag.kind == TagKind::Close && refused.last() == Some(&first_word(inner));
-            if problem.is_none() && !closes {
-                return true;
+        let mut refused = BTreeSet::new();
+        for (index, tag) in tags.iter().enumerate() {
+            if let Some(problem) = refuse(source, tag) {
+                self.problems.push(problem);
+                refused.insert(index);
             }
-            if closes {
-                refused.pop();
-            } else if source.text()[tag.span.clone()].starts_with("{{#") {
-                refused.push(first_word(inner));
-            }
-            self.problems.extend(problem);
-            blank(&mut text, &tag.span);
-            false
-        });
-        let unbalanced = check_blocks(source, tags, escaped);
-        if !unbalanced.is_empty() {
-            self.problems.extend(unbalanced);
-            return false;
         }
+        let balance = balance(source, &tags, &escaped, &refused);
+        self.problems.extend(balance.problems);
+        let mut index = 0;
+        tags.retain(|tag| {
+            index += 1;
+            let keep = !balance.dropped.contains(&(index - 1));
+            if !keep {
+                blank(&mut text, &tag.span);
+            }
+            keep
+        });
         for tag in tags.iter().filter(|tag| tag.kind == TagKind::Partial) {
             single_quotes(&mut text, tag);
         }
-        loop {
+        let parsed = !balance.too_deep && self.parse(name, source, &mut text, &mut tags);
+        let tree = match parsed {
+            true => self.keep_tree(name),
+            false => None,
+        };
+        Text {
+            source: Arc::clone(source),
+            tags,
+            tree: tree.filter(|_| !balance.scope_lost),
+        }
+    }
+
+    /// Parses until the crate is content: a tag that it refuses is reported and left out, so that one message does
+    /// not hide the next. Returns whether there is a tree.
+    fn parse(
+        &mut self,
+        name: &str,
+        source: &Arc<Source>,
+        text: &mut String,
+        tags: &mut Vec<Tag>,
+    ) -> bool {
+        for _ in 0..MOST_REFUSALS {
             let error = match name {
-                MAIN => self.registry.register_template_string(MAIN, &text).err(),
-                _ => self.registry.register_partial(name, &text).err(),
+                MAIN => self.registry.register_template_string(MAIN, &*text).err(),
+                _ => self.registry.register_partial(name, &*text).err(),
             };
             let Some(error) = error else {
-                self.keep_tree(name);
                 return true;
             };
             let tag = culprit(source, tags, &error);
@@ -196,31 +238,27 @@ impl Loader<'_> {
             let message = "this is not a tag that Handlebars understands";
             let problem = Diagnostic::error(Code::TemplateSyntax, place, message);
             self.problems.push(problem.maybe_help(usage));
+            let block = [TagKind::Open, TagKind::Close, TagKind::Else];
             match tag {
                 // Without a block's opener its closer would be the next message.
-                Some(index)
-                    if !matches!(
-                        tags[index].kind,
-                        TagKind::Open | TagKind::Close | TagKind::Else
-                    ) =>
-                {
-                    blank(&mut text, &span);
+                Some(index) if !block.contains(&tags[index].kind) => {
+                    blank(text, &span);
                     tags.remove(index);
                 }
                 _ => return false,
             }
         }
+        false
     }
 
     /// Keeps the tree for the checker, and has the registry's copy pass the arguments of partials through a helper
     /// that refuses absent values: the crate would hand them on as null, and null prints as nothing.
-    fn keep_tree(&mut self, name: &str) {
-        if let Some(tree) = self.registry.get_template(name).cloned() {
-            let mut strict = tree.clone();
-            strict_arguments(&mut strict);
-            self.registry.register_template(name, strict);
-            self.trees.insert(name.to_string(), tree);
-        }
+    fn keep_tree(&mut self, name: &str) -> Option<Template> {
+        let tree = self.registry.get_template(name).cloned()?;
+        let mut strict = tree.clone();
+        strict_arguments(&mut strict);
+        self.registry.register_template(name, strict);
+        Some(tree)
     }
 }
 
@@ -258,6 +296,13 @@ fn refuse(source: &Arc<Source>, tag: &Tag) -> Option<Diagnostic> {
                 .help("put the text into a file of its own and include it: `{{> name}}`"),
         );
     }
+    if tag.kind == TagKind::Expression && block_without_sign(whole, tag) {
+        let name = first_word(inner);
+        let usage = signature(name).map(|helper| format!("write {}", helper.usage));
+        let message = format!("`{name}` is a block");
+        let problem = Diagnostic::error(Code::BadArgument, place, message);
+        return Some(problem.maybe_help(usage));
+    }
     if tag.kind == TagKind::Expression && is_go(inner) {
         let message = format!("`{whole}` is a Go template, not a name");
         return Some(
@@ -275,6 +320,13 @@ fn culprit(source: &Arc<Source>, tags: &[Tag], error: &TemplateError) -> Option<
     tags.iter()
         .rposition(|tag| tag.span.start <= offset)
         .or(if tags.is_empty() { None } else { Some(0) })
+}
+
+/// Turns the line that names the dialect into a comment of the same length, which goes with its line break.
+fn comment_out(text: &mut String, line: &Range<usize>) {
+    let length = text[line.clone()].trim_end_matches(['\n', '\r']).len();
+    let comment = format!("{{{{!{}}}}}", "x".repeat(length.saturating_sub(5)));
+    text.replace_range(line.start..line.start + length, &comment);
 }
 
 /// Overwrites a range with as many letters, line breaks kept, so that nothing behind it moves.

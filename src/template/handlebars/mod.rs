@@ -4,6 +4,7 @@
 //! way) → one registry per template, rendered once per cell. Everything that the crate would print as nothing, escape
 //! for HTML, or end the process over is an error with a place before or instead.
 
+mod blocks;
 mod check;
 pub(crate) mod helpers;
 mod loader;
@@ -11,17 +12,18 @@ pub(crate) mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use handlebars::{Handlebars, RenderErrorReason, no_escape};
 
 use crate::context::Context;
-use crate::diagnostic::{Code, Diagnostic, Place, Source};
+use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
 use crate::template::names::Names;
 use crate::template::{Language, Missing, RenderFailure};
 use check::Frame;
-use helpers::{ABSENT, HELP, signature};
-use loader::Loader;
+use helpers::{ABSENT, Form, HELP, HELPERS, signature};
+use loader::{Loader, Text};
 use tags::{Scan, Tag, TagKind, first_word, scan};
 
 /// The name of the template itself in its registry. No partial can be called so.
@@ -35,6 +37,11 @@ const GO_KEYWORDS: &[&str] = &[
 
 /// Whether the text holds a `{{` that opens a name, a helper or a block. `{{.Id}}` does not.
 pub(crate) fn is_template(text: &str, names: &Names) -> bool {
+    first_sign(text, names).is_some()
+}
+
+/// The first tag that opens a name, a helper or a block.
+pub(crate) fn first_sign(text: &str, names: &Names) -> Option<Range<usize>> {
     let Scan { tags, unclosed, .. } = scan(text);
     let opens = |tag: &Tag| {
         let inner = &text[tag.inner.clone()];
@@ -51,7 +58,11 @@ pub(crate) fn is_template(text: &str, names: &Names) -> bool {
         let word = first_word(inner);
         names.get(word).is_some() || signature(word).is_some()
     };
-    tags.iter().any(opens) || unclosed.iter().any(cut_off)
+    let tag = tags
+        .iter()
+        .find(|tag| opens(tag))
+        .map(|tag| tag.span.clone());
+    tag.or_else(|| unclosed.into_iter().find(cut_off))
 }
 
 fn is_name_or_call(inner: &str, names: &Names) -> bool {
@@ -60,7 +71,12 @@ fn is_name_or_call(inner: &str, names: &Names) -> bool {
         return !is_go(inner);
     }
     let starts = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    starts && word.len() == inner.len() && !GO_KEYWORDS.contains(&word)
+    if !starts || GO_KEYWORDS.contains(&word) {
+        return false;
+    }
+    // A name alone, or what looks like a helper misspelled. Anything else with arguments is somebody else's.
+    word.len() == inner.len()
+        || (!is_go(inner) && closest(word, HELPERS.iter().map(|helper| helper.name)).is_some())
 }
 
 /// Whether a tag's content is of Go's template language: a field, a variable, or a call on one.
@@ -85,8 +101,21 @@ pub(crate) struct HandlebarsTemplate {
     partials: BTreeMap<String, Arc<Source>>,
     used: BTreeSet<String>,
     warnings: Vec<Diagnostic>,
-    /// The line that names the dialect, to be left out of the result.
-    declaration: String,
+}
+
+/// The sources without the template's own.
+fn partials(mut texts: BTreeMap<String, Text>) -> BTreeMap<String, Arc<Source>> {
+    texts.remove(MAIN);
+    let sources = texts.into_iter().map(|(name, text)| (name, text.source));
+    sources.collect()
+}
+
+/// Whether a tag is a block's opener but for its `#`: `{{if x}}`.
+fn block_without_sign(whole: &str, tag: &Tag) -> bool {
+    let inner = &whole[tag.inner.start - tag.span.start..tag.inner.end - tag.span.start];
+    let word = first_word(inner);
+    let block = signature(word).is_some_and(|helper| helper.form == Form::Block);
+    block && !is_go(inner)
 }
 
 impl HandlebarsTemplate {
@@ -102,14 +131,15 @@ impl HandlebarsTemplate {
         let mut loader = Loader {
             language,
             registry,
-            trees: BTreeMap::new(),
-            sources: BTreeMap::new(),
+            texts: BTreeMap::new(),
             used: BTreeSet::new(),
+            declaration: skip,
+            visited: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
             chain: Vec::new(),
         };
-        loader.load(MAIN, source, vec![Frame::root()]);
+        loader.load(MAIN, source, vec![Frame::root()], 0);
         // A partial that is included several times has its problems several times.
         let mut problems: Vec<Diagnostic> = Vec::new();
         for problem in loader.problems {
@@ -130,10 +160,9 @@ impl HandlebarsTemplate {
             true => Ok(HandlebarsTemplate {
                 registry: loader.registry,
                 source: Arc::clone(source),
-                partials: loader.sources,
+                partials: partials(loader.texts),
                 used: loader.used,
                 warnings: loader.warnings,
-                declaration: source.text()[skip].to_string(),
             }),
             false => Err(problems),
         }
@@ -144,6 +173,11 @@ impl HandlebarsTemplate {
         self.used.clone()
     }
 
+    /// The files of the partials.
+    pub(crate) fn partials(&self) -> Vec<&Path> {
+        self.partials.values().map(|source| source.path()).collect()
+    }
+
     /// What is odd about the text and stops nothing.
     pub(crate) fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
@@ -152,11 +186,7 @@ impl HandlebarsTemplate {
     pub(crate) fn render(&self, context: &Context) -> Result<String, Vec<RenderFailure>> {
         let data = handlebars::Context::wraps(context.to_json(&self.used));
         let rendered = data.and_then(|data| self.registry.render_with_context(MAIN, &data));
-        match rendered {
-            Ok(text) if self.declaration.is_empty() => Ok(text),
-            Ok(text) => Ok(text.replacen(&self.declaration, "", 1)),
-            Err(error) => Err(vec![self.failure(&error)]),
-        }
+        rendered.map_err(|error| vec![self.failure(&error)])
     }
 
     /// The crate's error with a place in the source: it knows the position of the tag and the reason.

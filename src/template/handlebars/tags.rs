@@ -5,9 +5,6 @@
 //! and which blocks are open, and leaves all grammar inside a tag to the crate.
 
 use std::ops::Range;
-use std::sync::Arc;
-
-use crate::diagnostic::{Code, Diagnostic, Place, Source};
 
 /// Blocks within blocks, and parentheses within parentheses. Real templates need four; at some thousands the
 /// parser's recursion ends the process.
@@ -194,98 +191,4 @@ pub(crate) fn first_word(content: &str) -> &str {
 
 pub(crate) fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_' | '$' | ':')
-}
-
-/// Checks that every block is closed by its own name and that nothing nests too deep.
-pub(crate) fn check_blocks(
-    source: &Arc<Source>,
-    tags: &[Tag],
-    escaped: &[Range<usize>],
-) -> Vec<Diagnostic> {
-    let text = source.text();
-    let mut problems = Vec::new();
-    let mut open: Vec<&Tag> = Vec::new();
-    let place = |range: &Range<usize>| Place::new(source, range.clone());
-    let never_closed = |opener: &Tag| {
-        let name = first_word(&text[opener.inner.clone()]);
-        let message = format!("`{{{{#{name}}}}}` is never closed");
-        let close = format!("\\{{{{/{name}}}}}");
-        // A line of a Dockerfile ends in a backslash, and before a tag that backslash is an escape.
-        let help = match escaped.iter().any(|range| text[range.clone()] == close) {
-            true => {
-                format!("`{close}` is an escape: write `\\{close}` for a backslash before the tag")
-            }
-            false => format!("add `{{{{/{name}}}}}` where the block ends"),
-        };
-        Diagnostic::error(Code::TemplateSyntax, place(&opener.span), message).help(help)
-    };
-    for tag in tags {
-        let parens = paren_depth(&text[tag.inner.clone()]);
-        if parens > MAX_DEPTH {
-            let message = format!("parentheses nest deeper than {MAX_DEPTH}");
-            problems.push(Diagnostic::error(Code::TooDeep, place(&tag.span), message));
-        }
-        let name = first_word(&text[tag.inner.clone()]);
-        let whole = &text[tag.span.clone()];
-        match tag.kind {
-            TagKind::Open => {
-                open.push(tag);
-                if open.len() == MAX_DEPTH + 1 {
-                    let message = format!("blocks nest deeper than {MAX_DEPTH}");
-                    problems.push(
-                        Diagnostic::error(Code::TooDeep, place(&tag.span), message)
-                            .help("move the inner part into a partial: `{{> name}}`"),
-                    );
-                }
-            }
-            TagKind::Else if open.is_empty() => {
-                let message = "`{{else}}` stands in no block";
-                problems.push(Diagnostic::error(
-                    Code::TemplateSyntax,
-                    place(&tag.span),
-                    message,
-                ));
-            }
-            TagKind::Close => {
-                let opened = |opener: &&Tag| first_word(&text[opener.inner.clone()]) == name;
-                match open.iter().rposition(opened) {
-                    // Blocks inside that are still open are the fault, not this tag.
-                    Some(index) => {
-                        for inner in open.drain(index..).skip(1) {
-                            let what = format!("`{whole}` ends the block around it here");
-                            problems.push(never_closed(inner).related(place(&tag.span), what));
-                        }
-                    }
-                    None => {
-                        let message = match open.pop() {
-                            Some(opener) => {
-                                let opener = first_word(&text[opener.inner.clone()]);
-                                format!("`{whole}` cannot close `{{{{#{opener}}}}}`")
-                            }
-                            None => format!("`{whole}` closes nothing"),
-                        };
-                        let place = place(&tag.span);
-                        problems.push(Diagnostic::error(Code::TemplateSyntax, place, message));
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    problems.extend(open.into_iter().map(never_closed));
-    problems
-}
-
-fn paren_depth(content: &str) -> usize {
-    let mut depth = 0usize;
-    let mut deepest = 0;
-    for byte in content.bytes() {
-        match byte {
-            b'(' => depth += 1,
-            b')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
 }

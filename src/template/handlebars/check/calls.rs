@@ -37,7 +37,7 @@ impl Checker<'_> {
         for (index, param) in call.params.iter().enumerate() {
             // `join` and `each` take a list first; the separator and the rest are plain.
             let takes = match (helper.takes, index) {
-                (Takes::ListOrText, 1..) => Takes::Text,
+                (Takes::Texts, 1..) => Takes::Text,
                 (takes, _) => takes,
             };
             let shape = self.parameter(helper, takes, param);
@@ -77,6 +77,12 @@ impl Checker<'_> {
                 Some(shape_of_literal(value))
             }
             Parameter::Subexpression(expression) => {
+                if matches!(takes, Takes::List | Takes::Table) {
+                    let place = Place::new(self.source, self.rest.clone());
+                    let message = format!("`{}` cannot take the result of a call", helper.name);
+                    let help = format!("write {}", helper.usage);
+                    self.problem(Code::BadArgument, place, message).help = Some(help);
+                }
                 if let TemplateElement::Expression(call) = expression.as_element() {
                     let name = call.name.as_name().unwrap_or_default().to_string();
                     let bare = call.params.is_empty() && call.hash.is_empty();
@@ -118,7 +124,12 @@ impl Checker<'_> {
             Takes::FileName => {
                 let name = Located::new(text.to_string(), self.find(text));
                 let frames = self.frames.clone();
-                self.inclusions.push(Inclusion { name, frames });
+                let depth = self.depth + 1;
+                self.inclusions.push(Inclusion {
+                    name,
+                    frames,
+                    depth,
+                });
             }
             Takes::List | Takes::Table => {
                 let place = self.find(text);
@@ -138,14 +149,19 @@ impl Checker<'_> {
             (takes, shape),
             (_, Shape::Any)
                 | (Takes::Test, _)
-                | (Takes::List | Takes::ListOrText, Shape::List(_))
+                | (Takes::List, Shape::List(_))
                 | (Takes::Table, Shape::Table(_) | Shape::Arch)
                 | (Takes::Text, Shape::Scalar)
         );
-        if good {
+        let texts = |item: &Shape| matches!(item, Shape::Scalar | Shape::Any);
+        let joins = takes == Takes::Texts && matches!(shape, Shape::List(item) if texts(item));
+        if good || joins {
             return;
         }
-        let kind = describe(shape);
+        let kind = match (takes, shape) {
+            (Takes::Texts, Shape::List(_)) => "a list of more than plain values",
+            _ => describe(shape),
+        };
         let message = format!("`{}` cannot take `{name}`: it is {kind}", helper.name);
         let help = match (takes, shape) {
             (Takes::List, Shape::Table(_)) => {

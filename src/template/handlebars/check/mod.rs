@@ -25,7 +25,7 @@ use crate::template::names::Shape;
 use calls::shape_of_literal;
 
 /// What `this` is in a block, a loop or a partial.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     shape: Shape,
     /// Block parameters and the arguments of a partial.
@@ -52,6 +52,8 @@ pub(crate) struct Inclusion {
     /// The name as the crate will look it up, and where it stands.
     pub(crate) name: Located<String>,
     pub(crate) frames: Vec<Frame>,
+    /// How many blocks and partials are around what it includes.
+    pub(crate) depth: usize,
 }
 
 pub(crate) struct Checker<'a> {
@@ -61,6 +63,8 @@ pub(crate) struct Checker<'a> {
     pub(crate) used: &'a mut BTreeSet<String>,
     pub(crate) problems: &'a mut Vec<Diagnostic>,
     pub(crate) inclusions: Vec<Inclusion>,
+    /// How many blocks and partials are around the current tag.
+    depth: usize,
     tags: std::slice::Iter<'a, Tag>,
     /// The bytes of the current tag that are not yet accounted for.
     rest: Range<usize>,
@@ -71,7 +75,7 @@ impl<'a> Checker<'a> {
         language: &'a Language<'a>,
         source: &'a Arc<Source>,
         tags: &'a [Tag],
-        frames: Vec<Frame>,
+        (frames, depth): (Vec<Frame>, usize),
         used: &'a mut BTreeSet<String>,
         problems: &'a mut Vec<Diagnostic>,
     ) -> Self {
@@ -82,6 +86,7 @@ impl<'a> Checker<'a> {
             used,
             problems,
             inclusions: Vec::new(),
+            depth,
             tags: tags.iter(),
             rest: 0..0,
         }
@@ -97,7 +102,9 @@ impl<'a> Checker<'a> {
                 }
                 TemplateElement::HelperBlock(call) => {
                     let tag = self.next(&[TagKind::Open, TagKind::RawBlock]);
+                    self.depth += 1;
                     self.block(call);
+                    self.depth -= 1;
                     if tag != Some(TagKind::RawBlock) {
                         self.next(&[TagKind::Close]);
                     }
@@ -146,6 +153,13 @@ impl<'a> Checker<'a> {
     fn expression(&mut self, call: &HelperTemplate) {
         let name = call.name.as_name().unwrap_or_default().to_string();
         let bare = call.params.is_empty() && call.hash.is_empty();
+        if name.is_empty() {
+            let place = Place::new(self.source, self.rest.clone());
+            let message = "a call in parentheses is an argument, not a tag".to_string();
+            self.problem(Code::BadArgument, place, message).help =
+                Some("test it: `{{#if (…)}}`, or leave the parentheses out".to_string());
+            return;
+        }
         if bare && signature(&name).is_none() {
             let place = self.find(&name);
             if let Some(shape) = self.path(&name, &place) {
@@ -167,6 +181,7 @@ impl<'a> Checker<'a> {
                 )
             }
             Shape::Table(_) | Shape::Arch => "name one of its fields".to_string(),
+            Shape::Mixed => "give all items of a list the same form".to_string(),
         };
         let message = format!("`{name}` cannot be printed: it is {}", describe(shape));
         self.problem(Code::BadArgument, place, message).help = Some(help);
@@ -278,7 +293,12 @@ impl<'a> Checker<'a> {
         let mut frames = self.frames.clone();
         frames.push(frame);
         let name = Located::new(raw, place);
-        self.inclusions.push(Inclusion { name, frames });
+        let depth = self.depth + 1;
+        self.inclusions.push(Inclusion {
+            name,
+            frames,
+            depth,
+        });
     }
 }
 
@@ -289,6 +309,7 @@ fn describe(shape: &Shape) -> &'static str {
         Shape::List(_) => "a list",
         Shape::Table(_) => "a table",
         Shape::Arch => "an architecture",
+        Shape::Mixed => "of several kinds",
         Shape::Any => "a value",
     }
 }

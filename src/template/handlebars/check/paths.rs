@@ -83,7 +83,7 @@ impl Checker<'_> {
             Shape::List(item) if name.bytes().all(|byte| byte.is_ascii_digit()) => {
                 return Some((**item).clone());
             }
-            Shape::List(_) | Shape::Scalar | Shape::Condition => (Vec::new(), None),
+            Shape::List(_) | Shape::Scalar | Shape::Condition | Shape::Mixed => (Vec::new(), None),
         };
         if field.is_some() {
             return field;
@@ -103,14 +103,23 @@ impl Checker<'_> {
         let help = match (outside, near, shape) {
             (true, _, _) => Some(format!("inside `{opened}` write `@root.{name}`")),
             (_, Some(near), _) => Some(format!("did you mean `{near}`?")),
-            (_, None, Shape::Arch) => Some(format!(
-                "define `{name}` under [vars] or [columns] in crossfile.toml"
-            )),
+            (_, None, Shape::Arch) => Some(define(name)),
             (_, None, Shape::Table(_)) => Some(format!("its fields are: {}", known.join(", "))),
             _ => None,
         };
         self.problem(Code::UnknownName, place.clone(), message).help = help;
         None
+    }
+}
+
+/// How to make a name known.
+fn define(name: &str) -> String {
+    let lower = name.to_lowercase();
+    match lower == name {
+        true => format!("define `{name}` under [vars] or [columns] in crossfile.toml"),
+        false => format!(
+            "names are lower case: define `{lower}` under [vars] in crossfile.toml and write `{{{{{lower}}}}}`"
+        ),
     }
 }
 

@@ -1,0 +1,173 @@
+//! One template: read, parsed, expanded, compared with what is on the disk. Jobs run side by side and share nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
+use crate::discover::Found;
+use crate::expand::{Expander, parse};
+use crate::header::template_of;
+use crate::outcome::Outcome;
+use crate::project::Selection;
+use crate::read;
+use crate::template::{Parsed, PartialFolders, is_template};
+use crate::write::Inside;
+
+/// The folder beside a template, or above it, in which partials are looked for.
+const PARTIALS: &str = "templates";
+
+/// What a file that may be a template turned out to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A template, right or wrong.
+    Template,
+    /// A generated file: it bears our header, whatever its name is.
+    Generated,
+    /// Somebody's file without anything to replace.
+    #[default]
+    Ordinary,
+}
+
+/// What became of one file.
+#[derive(Default)]
+pub(super) struct Job {
+    pub(super) kind: Kind,
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) problems: Vec<Diagnostic>,
+    /// The partials that were read.
+    pub(super) partials: Vec<PathBuf>,
+}
+
+/// Expands one file. `folder` is the one that was walked: with `--out-dir`, paths are kept from there on.
+pub(super) fn job(
+    folder: &Path,
+    found: &Found,
+    expander: &Expander<'_>,
+    selection: &Selection,
+) -> Job {
+    let mut job = Job::default();
+    if let Err(problems) = fill(&mut job, folder, found, expander, selection) {
+        // A template with an error makes nothing, not even the files that would be right.
+        job.outcomes.clear();
+        job.problems.extend(problems);
+    }
+    job
+}
+
+fn fill(
+    job: &mut Job,
+    folder: &Path,
+    found: &Found,
+    expander: &Expander<'_>,
+    selection: &Selection,
+) -> Result<(), Vec<Diagnostic>> {
+    let Some(source) = source(found, job)? else {
+        return Ok(());
+    };
+    if template_of(source.text()).is_some() {
+        job.kind = Kind::Generated;
+        return Ok(());
+    }
+    job.kind = Kind::Template;
+    let partials = PartialFolders(partial_folders(&found.root, &found.path));
+    let template = match parse(&source, &found.config, &partials)? {
+        Parsed::Template(template) => template,
+        Parsed::NotATemplate(note) => {
+            job.kind = Kind::Ordinary;
+            job.problems.push(note);
+            return Ok(());
+        }
+    };
+    check_name(&found.path)?;
+    job.problems.extend(template.warnings.iter().cloned());
+    job.partials = template
+        .partials()
+        .into_iter()
+        .map(Path::to_path_buf)
+        .collect();
+    let rendered = expander.expand(&found.path, &template)?;
+    let mut inside = Inside::new(selection.out_dir.as_ref().unwrap_or(&found.root));
+    let mut problems = Vec::new();
+    for mut file in rendered {
+        if !file.path.starts_with(&found.root) {
+            let message = format!("the file for `{}` would leave the project", file.cell.arch);
+            problems.push(
+                Diagnostic::error(Code::OutputOutside, file.place, message)
+                    .related(Place::file(&file.path), "it would be here")
+                    .help("choose an `output` that stays in the folder of the repository"),
+            );
+            continue;
+        }
+        if let Some(out_dir) = &selection.out_dir {
+            match file.path.strip_prefix(folder) {
+                Ok(below) => file.path = out_dir.join(below),
+                Err(_) => {
+                    let message = format!(
+                        "the file for `{}` is not below the folder given",
+                        file.cell.arch
+                    );
+                    problems.push(
+                        Diagnostic::error(Code::OutputOutside, file.place, message)
+                            .related(Place::file(&file.path), "it would be here")
+                            .help("with `--out-dir`, generate from a folder above every output"),
+                    );
+                    continue;
+                }
+            }
+        }
+        match inside.look(&file.path) {
+            Ok(look) => job
+                .outcomes
+                .push(Outcome::new(file, look.target, look.bytes)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(problems),
+    }
+}
+
+/// The text of a file. One that is not UTF-8 and holds no sign of a template is an ordinary file.
+fn source(found: &Found, job: &mut Job) -> Result<Option<Arc<Source>>, Vec<Diagnostic>> {
+    let bytes = read::bytes(&found.path).map_err(|problem| vec![problem])?;
+    let lossy = match std::str::from_utf8(&bytes) {
+        Ok(_) => None,
+        Err(_) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+    };
+    if let Some(text) = lossy
+        && !is_template(&text, &found.config.names)
+    {
+        let message = "no placeholder, gate or tag in it: an ordinary file, left alone";
+        let place = Place::file(&found.path);
+        let note = Diagnostic::new(Severity::Note, Code::NotATemplate, place, message);
+        job.problems.push(note);
+        return Ok(None);
+    }
+    job.kind = Kind::Template;
+    read::text(&found.path, bytes)
+        .map(Some)
+        .map_err(|problem| vec![problem])
+}
+
+/// A template's name goes into its files' names and headers: it has to be text, and one line of it.
+fn check_name(path: &Path) -> Result<(), Vec<Diagnostic>> {
+    let good = |name: &str| !name.chars().any(char::is_control);
+    if path.to_str().is_some_and(good) {
+        return Ok(());
+    }
+    let message = "the path of a template has to be UTF-8 without control characters";
+    let problem = Diagnostic::error(Code::BadName, Place::file(path), message);
+    Err(vec![problem.help("rename the file or its folder")])
+}
+
+/// Where a template's partials are looked for: beside it, and in `templates/` from there up to the root.
+fn partial_folders(root: &Path, template: &Path) -> Vec<PathBuf> {
+    let folder = template.parent().unwrap_or(root);
+    let above = folder
+        .ancestors()
+        .take_while(|above| above.starts_with(root));
+    let mut folders = vec![folder.to_path_buf()];
+    folders.extend(above.map(|above| above.join(PARTIALS)));
+    folders
+}
