@@ -109,7 +109,7 @@ pub fn config_of(
 struct Level {
     /// The repository that the folder belongs to. A repository in a repository stands on its own.
     root: PathBuf,
-    layers: Vec<Layer>,
+    layers: Arc<Vec<Layer>>,
     settings: Arc<Settings>,
     ignore: Option<Gitignore>,
 }
@@ -234,12 +234,12 @@ impl Walk<'_> {
         let level = match (layer, above) {
             (None, Some(above)) => Level {
                 root: above.root.clone(),
-                layers: above.layers.clone(),
+                layers: Arc::clone(&above.layers),
                 settings: Arc::clone(&above.settings),
                 ignore,
             },
             (layer, above) => {
-                let mut layers = above.map_or_else(Vec::new, |above| above.layers.clone());
+                let mut layers = above.map_or_else(Vec::new, |above| above.layers.to_vec());
                 let root = above.map_or(folder, |above| &above.root).to_path_buf();
                 layers.extend(layer);
                 let mut problems = Vec::new();
@@ -258,7 +258,7 @@ impl Walk<'_> {
                 }
                 Level {
                     root,
-                    layers,
+                    layers: Arc::new(layers),
                     settings: Arc::new(settings),
                     ignore,
                 }

@@ -7,7 +7,7 @@ mod job;
 mod orphans;
 mod writing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -294,7 +294,7 @@ fn root_among(path: &Path, paths: &[PathBuf]) -> PathBuf {
 
 /// Files that a generated one may not replace.
 #[derive(Default)]
-struct Kept(BTreeMap<PathBuf, &'static str>);
+struct Kept(HashMap<PathBuf, &'static str>);
 
 impl Kept {
     fn add(&mut self, path: &Path, what: &'static str) {
@@ -305,7 +305,7 @@ impl Kept {
 
 /// Two files for one place, links followed, or a file in the place of one that it is made from.
 fn clashes(outcomes: &[Outcome], kept: &Kept) -> Vec<Diagnostic> {
-    let mut taken: BTreeMap<&Path, &Outcome> = BTreeMap::new();
+    let mut taken: HashMap<&Path, &Outcome> = HashMap::new();
     let mut clashes: Vec<Diagnostic> = Vec::new();
     for outcome in outcomes {
         let of = |outcome: &Outcome| match &outcome.cell {

@@ -1,6 +1,6 @@
 //! The search for orphans: files that bear our header and that nothing makes any more.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::read;
 /// Adds the orphans of the walked folders. `found` are the files that may be templates with what they are: one that
 /// could not be expanded, or of which only some architectures were asked for, still owns all its files.
 pub(super) fn find(trees: &[Tree], found: &[(&Tree, &Found, Kind)], expansion: &mut Expansion) {
-    let made: BTreeSet<&Path> = expansion
+    let made: HashSet<&Path> = expansion
         .outcomes
         .iter()
         .map(|o| o.path.as_path())
@@ -58,7 +58,7 @@ pub(super) fn find(trees: &[Tree], found: &[(&Tree, &Found, Kind)], expansion: &
 }
 
 /// Every path that a template may write to, whatever was asked for this time.
-fn owned(found: &[(&Tree, &Found, Kind)]) -> BTreeSet<PathBuf> {
+fn owned(found: &[(&Tree, &Found, Kind)]) -> HashSet<PathBuf> {
     let mut expanders: Vec<(&Arc<Config>, Expander<'_>)> = Vec::new();
     for (_, found, kind) in found {
         let known = expanders

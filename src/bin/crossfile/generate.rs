@@ -1,10 +1,10 @@
 //! `crossfile generate`: the one stream of outcomes, written, checked, compared or printed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -227,6 +227,9 @@ impl Mode<'_> {
     /// git reads a patch's paths from the top of the repository, wherever it is applied; outside of one, from the
     /// folder it is applied in. It patches no links, so the file that one leads to is named.
     fn patch(&self, outcome: &Outcome) -> Vec<u8> {
+        if outcome.status == Status::Same {
+            return Vec::new();
+        }
         let root = crossfile::root_of(&outcome.target);
         let folder = &self.output.folder;
         let base = match root.join(".git").exists() {
@@ -323,6 +326,13 @@ impl Mode<'_> {
     }
 
     fn json(&self, problems: &[Diagnostic], written: Option<&Written>) -> impl Serialize {
+        let done: Option<HashSet<&Path>> = written.map(|written| {
+            written
+                .done
+                .iter()
+                .map(|(path, _)| path.as_path())
+                .collect()
+        });
         let files = self.expansion.outcomes.iter().map(|outcome| JsonFile {
             path: self.output.show(&outcome.path),
             template: self.output.show(&outcome.template),
@@ -334,8 +344,9 @@ impl Mode<'_> {
                 .map(|(name, value)| (name.clone(), value.to_json()))
                 .collect(),
             status: outcome.status,
-            written: written
-                .map(|written| written.done.iter().any(|(path, _)| path == &outcome.path)),
+            written: done
+                .as_ref()
+                .map(|done| done.contains(outcome.path.as_path())),
             content: outcome.wanted.clone().filter(|_| self.args.stdout),
             diff: self
                 .args
