@@ -78,10 +78,12 @@ impl Mode<'_> {
     fn write(&self) -> io::Result<Exit> {
         let interrupted = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&interrupted);
-        // Between two files is a good moment to stop. A handler that cannot be set leaves the system's own.
+        // Between two files is a good moment to stop; whoever asks twice is not kept waiting. A handler that cannot
+        // be set leaves the system's own.
         let _ = ctrlc::set_handler(move || {
             if flag.swap(true, Ordering::SeqCst) {
-                std::process::abort();
+                #[expect(clippy::exit, reason = "a signal handler has nobody to return to")]
+                std::process::exit(i32::from(Exit::INTERRUPTED));
             }
         });
         let written = self.expansion.write(&WriteOptions {

@@ -20,13 +20,18 @@ pub(crate) enum Exit {
     Interrupted,
 }
 
+impl Exit {
+    /// What a shell makes of a program that Ctrl-C ended: 128 and the number of the signal.
+    pub(crate) const INTERRUPTED: u8 = 130;
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(match exit {
             Exit::Clean => 0,
             Exit::No => 1,
             Exit::Error => 2,
-            Exit::Interrupted => 130,
+            Exit::Interrupted => Exit::INTERRUPTED,
         })
     }
 }

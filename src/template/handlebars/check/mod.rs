@@ -19,7 +19,7 @@ use handlebars::template::{
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::document::Located;
 use crate::template::Language;
-use crate::template::handlebars::helpers::{Form, signature};
+use crate::template::handlebars::helpers::{Form, Takes, signature};
 use crate::template::handlebars::tags::{Tag, TagKind, is_word_char};
 use crate::template::names::Shape;
 use calls::shape_of_literal;
@@ -165,6 +165,17 @@ impl<'a> Checker<'a> {
             if let Some(shape) = self.path(&name, &place) {
                 self.printed(&name, &shape, place);
             }
+            return;
+        }
+        let test = signature(&name).filter(|helper| helper.takes == Takes::Test);
+        if let Some(helper) = test.filter(|helper| helper.form == Form::Inline) {
+            let place = self.find(&name);
+            let message = format!("`{name}` is a test: its answer is not for printing");
+            let help = format!(
+                "use it in a condition: `{{{{#if {}}}}}…{{{{/if}}}}`",
+                helper.usage
+            );
+            self.problem(Code::BadArgument, place, message).help = Some(help);
             return;
         }
         self.call(&name, call, Form::Inline);
