@@ -25,6 +25,8 @@ pub struct Found {
     pub path: PathBuf,
     /// The settings of its folder.
     pub config: Arc<Config>,
+    /// Whether it was asked for by its own name.
+    pub(crate) is_named: bool,
     /// The folder that its files may not leave: the nearest with a `.git`, else the one that was walked.
     pub root: PathBuf,
 }
@@ -190,7 +192,7 @@ impl Walk<'_> {
         let settings = Arc::clone(&level.settings);
         let name = entry.file_name().to_string_lossy();
         if !ignored && settings.is_template(path, &name) {
-            self.template(path, entry.path_is_symlink(), &settings);
+            self.template(path, entry.path_is_symlink(), &settings, false);
         } else if entry.file_type().is_file() {
             // A generated file may well be ignored by git: it is ours all the same.
             self.discovery.files.push(path.to_path_buf());
@@ -201,11 +203,11 @@ impl Walk<'_> {
     fn file(&mut self, path: &Path) {
         if let Some(level) = self.levels.last() {
             let settings = Arc::clone(&level.settings);
-            self.template(path, path.is_symlink(), &settings);
+            self.template(path, path.is_symlink(), &settings, true);
         }
     }
 
-    fn template(&mut self, path: &Path, symlink: bool, settings: &Settings) {
+    fn template(&mut self, path: &Path, symlink: bool, settings: &Settings, is_named: bool) {
         let root = self
             .levels
             .last()
@@ -220,6 +222,7 @@ impl Walk<'_> {
             self.discovery.templates.push(Found {
                 path: path.to_path_buf(),
                 config: Arc::clone(config),
+                is_named,
                 root: root.to_path_buf(),
             });
         }

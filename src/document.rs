@@ -75,6 +75,18 @@ impl Table {
         found.map(|(_, node)| node)
     }
 
+    /// The table without some keys.
+    #[must_use]
+    pub fn without(&self, keys: &[&str]) -> Table {
+        let others = self
+            .entries
+            .iter()
+            .filter(|(key, _)| !keys.contains(&key.value.as_str()));
+        Table {
+            entries: others.cloned().collect(),
+        }
+    }
+
     /// Lays `over` on this table: tables merge, anything else is replaced. A table that names an environment
     /// variable (`{ env = … }`) is one value and is replaced whole.
     pub fn merge(&mut self, over: Table) {

@@ -137,6 +137,40 @@ impl<'a> Expander<'a> {
         }
     }
 
+    /// The names that the output patterns use.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let output = self.output.as_ref().ok();
+        let patterns = output.into_iter().flat_map(|output| {
+            let own = output.arches.iter().map(|(_, pattern)| pattern);
+            own.chain(&output.default)
+        });
+        let templates = patterns.filter_map(|pattern| match pattern {
+            Pattern::Template(template, _) => Some(template.names()),
+            Pattern::Constant(..) => None,
+        });
+        templates.flatten().map(String::as_str)
+    }
+
+    /// The files that the settings say are written by hand, where they would be for a template: beside it, or beside
+    /// the settings. Each with where it is said.
+    pub(crate) fn by_hand(&self, template: &Path) -> Vec<(PathBuf, &Place)> {
+        let files = self
+            .config
+            .arch
+            .values()
+            .filter_map(|settings| settings.dockerfile.as_ref());
+        let folders = |file: &Located<String>| {
+            let settings = file.place.source().path().parent().map(Path::to_path_buf);
+            [template.parent().map(Path::to_path_buf), settings]
+        };
+        let paths = files.flat_map(|file| {
+            let folders = folders(file).into_iter().flatten();
+            let paths = folders.filter_map(|folder| join(&folder, &file.value));
+            paths.map(|path| (path, &file.place))
+        });
+        paths.collect()
+    }
+
     /// The path of every cell's file, for those whose path can be worked out.
     pub fn paths(&self, path: &Path) -> Vec<PathBuf> {
         let name = path
@@ -344,6 +378,9 @@ impl Failures {
             let why = arches.first().map(|(_, why)| why.as_str()).unwrap_or_default();
             let help = match why {
                 "" => "not every item of the list has it: test for it first, with `{{#if …}}`".to_string(),
+                _ if why.starts_with("the table") => format!(
+                    "{why}: keep the line to architectures that have one, as Handlebars can with `{{{{#if {name}}}}}…{{{{/if}}}}`, or give it a name in a table of your own (`arch-map`)"
+                ),
                 _ if why.starts_with("the environment") => format!(
                     "{why}: set it, or give a default: `{name} = {{ env = \"…\", default = \"…\" }}`"
                 ),

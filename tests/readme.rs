@@ -109,7 +109,11 @@ fn every_command_prints_what_the_readme_says() {
 #[test]
 fn the_settings_shown_are_settings() {
     let blocks = blocks("toml");
-    assert_eq!(blocks.len(), 1);
+    assert_eq!(blocks.len(), 2);
+    let table = Source::new("arches.toml", blocks[1].1.as_str());
+    let map = crossfile::ArchMap::builtin().with_overlay(&table).unwrap();
+    assert_eq!(map.resolve("pi5").unwrap().get("tini").unwrap(), "arm64");
+    assert!(map.get("toaster").is_some() && map.get("mips").is_none());
     // The files that the example names do not exist here; every key and value is read all the same.
     let text: String = blocks[0]
         .1

@@ -132,6 +132,16 @@ impl ArchMap {
                 let choices: Vec<_> = choices.iter().map(|name| format!("`{name}`")).collect();
                 error.help(format!("{why}: choose one of {}", choices.join(", ")))
             }
+            Err(ResolveError::BadPlatform { choices, .. }) if !choices.is_empty() => {
+                let rows = choices
+                    .iter()
+                    .filter_map(|platform| self.platform(platform).ok());
+                let rows: Vec<_> = rows.map(|row| format!("`{}`", row.name)).collect();
+                error.help(format!("it may be what is called {} here", rows.join(", ")))
+            }
+            Err(_) if name.value.contains(char::is_whitespace) => {
+                error.help("separate architectures with commas")
+            }
             Err(ResolveError::Unknown { schemes, .. }) if !schemes.is_empty() => {
                 let (scheme, arches) = &schemes[0];
                 let arches: Vec<_> = arches.iter().map(|name| format!("`{name}`")).collect();

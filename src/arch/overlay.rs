@@ -57,6 +57,28 @@ impl ArchMap {
         let Some(table) = table_of(name, node, problems) else {
             return;
         };
+        for (key, _) in table
+            .iter()
+            .filter(|(key, _)| self.get(&key.value).is_some())
+        {
+            let message = format!(
+                "`{}` is an architecture, and this declares a scheme",
+                key.value
+            );
+            let scheme = &name.value;
+            let help = format!(
+                "its name in the scheme goes into its row: `[arch.{}]` `{scheme} = \"…\"`",
+                key.value
+            );
+            let place = key.place.clone();
+            problems.push(Diagnostic::error(Code::UnknownKey, place, message).help(help));
+        }
+        let arches: Vec<&str> = self
+            .entries
+            .iter()
+            .map(|entry| entry.name.as_str())
+            .collect();
+        let table = &table.without(&arches);
         let mut fields = Fields::new(table, problems);
         let remove = fields.bool("remove");
         let title = fields.string("title");

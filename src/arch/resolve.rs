@@ -108,10 +108,14 @@ impl ResolveError {
                     many => format!("in the scheme `{scheme}` it is one of {}", list(many)),
                 })
             }
-            ResolveError::Unknown { near, .. }
-            | ResolveError::UnknownScheme { near, .. }
-            | ResolveError::NotInScheme { near, .. } => {
+            ResolveError::Unknown { near, .. } | ResolveError::NotInScheme { near, .. } => {
                 near.as_ref().map(|near| format!("did you mean `{near}`?"))
+            }
+            ResolveError::UnknownScheme {
+                near: Some(near), ..
+            } => Some(format!("did you mean `{near}`?")),
+            ResolveError::UnknownScheme { near: None, .. } => {
+                Some("the schemes are listed by `crossfile arch show amd64`".to_string())
             }
             ResolveError::Ambiguous { choices, .. } => Some(format!(
                 "choose one of {}, or say whose name it is with `--from SCHEME`",
@@ -137,6 +141,7 @@ impl ResolveError {
             ResolveError::Ambiguous { .. } | ResolveError::Several { .. } => Code::AmbiguousArch,
             ResolveError::BadPlatform { .. } => Code::BadPlatform,
             ResolveError::NoValue { .. } => Code::NoValue,
+            ResolveError::UnknownScheme { .. } => Code::UnknownScheme,
             _ => Code::UnknownArch,
         };
         Diagnostic::error(code, place, self.to_string()).maybe_help(self.help())

@@ -1,9 +1,11 @@
 //! Cells: the points of architectures × matrix axes, and the values of every name at each.
 
 use crate::arch::ArchName;
-use crate::config::Config;
+use std::collections::BTreeSet;
+
+use crate::config::{Config, Var};
 use crate::context::{Context, Slot};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, closest};
 use crate::value::Value;
 
 /// One point of architectures × axes: what one generated file is for.
@@ -39,6 +41,29 @@ impl Config {
         };
         cells.retain(|cell| !excluded(cell));
         cells
+    }
+
+    /// Warns of names that the command line sets and nothing of the project defines or uses: most likely a slip.
+    pub(crate) fn unused<'a>(&self, used: impl Iterator<Item = &'a str>) -> Vec<Diagnostic> {
+        let used: BTreeSet<&str> = used.collect();
+        let known = |name: &str| {
+            used.contains(name)
+                || self.vars.contains_key(name)
+                || self.columns.contains_key(name)
+                || self.axes.iter().any(|axis| axis.name.value == name)
+        };
+        let slips = self.set.iter().filter(|(name, _)| !known(name));
+        let warning = |(name, var): (&String, &Var)| {
+            let message = format!("no template uses `{name}`");
+            let near = self
+                .names
+                .iter()
+                .map(|other| other.name.as_str())
+                .filter(|other| other != name);
+            let help = closest(name, near).map(|near| format!("did you mean `{near}`?"));
+            Diagnostic::warning(Code::Unused, var.place.clone(), message).maybe_help(help)
+        };
+        slips.map(warning).collect()
     }
 
     /// The cells without those that `--set AXIS=VALUE` leaves out.
@@ -133,7 +158,9 @@ impl Config {
                 }
             }
         }
-        for (name, var) in &self.set {
+        // On an axis `--set` chooses cells; the others keep their own value.
+        let axis = |name: &str| self.axes.iter().any(|axis| axis.name.value == name);
+        for (name, var) in self.set.iter().filter(|(name, _)| !axis(name)) {
             context.set(name, var.slot.clone());
         }
         Some(context)

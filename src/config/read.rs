@@ -187,7 +187,14 @@ fn arch_map(
             .and_then(|source| map.with_overlay(&source));
         match laid {
             Ok(laid) => map = Arc::new(laid),
-            Err(found) => problems.extend(found),
+            Err(mut found) => {
+                // Whoever only looks something up may not know that the project has a table.
+                if let Some(first) = found.first_mut().filter(|first| first.code != Code::Io) {
+                    let what = "the table is asked for here".to_string();
+                    first.related.push((file.place.clone(), what));
+                }
+                problems.extend(found);
+            }
         }
     }
     map
@@ -322,7 +329,14 @@ fn read_matrix(table: &Table, problems: &mut Vec<Diagnostic>) -> (Vec<Axis>, Vec
     let mut axes: Vec<Axis> = Vec::new();
     for (name, node) in table.iter().filter(|(name, _)| name.value != "exclude") {
         let NodeValue::Array(items) = &node.value else {
-            problems.push(node.expected(&name.value, "a list of values"));
+            let help = format!("write `{} = [\"…\"]`", name.value);
+            problems.push(node.expected(&name.value, "a list of values").help(help));
+            // The axis is known all the same: an exclude that names it is right.
+            let name = name.clone();
+            axes.push(Axis {
+                name,
+                values: Vec::new(),
+            });
             continue;
         };
         let mut values: Vec<Value> = Vec::new();

@@ -73,6 +73,7 @@ codes! {
     WrongType "wrong-type" "A configuration value has the wrong type.",
     BadValue "bad-value" "A configuration value or argument cannot be used as it stands.",
     UnknownArch "unknown-arch" "An architecture is not in the table.",
+    UnknownScheme "unknown-scheme" "A naming convention is not in the table.",
     AmbiguousArch "ambiguous-arch" "A name means different architectures to different people.",
     ArchClash "arch-clash" "Two rows of the architecture table claim the same name or platform.",
     BadPlatform "bad-platform" "A platform is not one that images are built for.",

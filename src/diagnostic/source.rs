@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A text that messages can point into: a template, a configuration file, or an argument of the command line.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Source {
     path: PathBuf,
     text: String,
@@ -66,7 +66,7 @@ impl Source {
 }
 
 /// A span of bytes in a [`Source`].
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     source: Arc<Source>,
     span: Range<usize>,

@@ -1,5 +1,6 @@
 //! One template: read, parsed, expanded, compared with what is on the disk. Jobs run side by side and share nothing.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub(super) struct Job {
     pub(super) kind: Kind,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) problems: Vec<Diagnostic>,
+    /// The names that the template uses.
+    pub(super) names: BTreeSet<String>,
     /// The partials that were read.
     pub(super) partials: Vec<PathBuf>,
 }
@@ -64,8 +67,14 @@ fn fill(
     let Some(source) = source(found, job)? else {
         return Ok(());
     };
-    if template_of(source.text()).is_some() {
+    if let Some(template) = template_of(source.text()) {
         job.kind = Kind::Generated;
+        if found.is_named {
+            let message = format!("this is generated from {template}");
+            let place = Place::file(&found.path);
+            let problem = Diagnostic::error(Code::NotATemplate, place, message);
+            return Err(vec![problem.help(format!("name the template: {template}"))]);
+        }
         return Ok(());
     }
     job.kind = Kind::Template;
@@ -80,6 +89,7 @@ fn fill(
     };
     check_name(&found.path)?;
     job.problems.extend(template.warnings.iter().cloned());
+    job.names.clone_from(template.names());
     job.partials = template
         .partials()
         .into_iter()

@@ -7,7 +7,7 @@ mod job;
 mod orphans;
 mod writing;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -253,25 +253,67 @@ impl Project {
                 .for_each(|file| kept.add(file, "a file of the settings"));
         }
         let mut ours: Vec<(&Tree, &Found, Kind)> = Vec::new();
+        let mut failures: HashSet<PathBuf> = HashSet::new();
+        let mut used: BTreeSet<String> = BTreeSet::new();
+        let mut by_hand: HashMap<&Place, bool> = HashMap::new();
         for ((tree, found), job) in found.iter().zip(jobs) {
             ours.push((tree, found, job.kind));
             if job.kind == Kind::Template {
                 expansion.templates += 1;
                 let failed = job.problems.iter().any(Diagnostic::is_error);
                 expansion.failed_templates += usize::from(failed);
+                if failed {
+                    failures.insert(found.path.clone());
+                }
                 kept.add(&found.path, "a template");
+                let own = expanders
+                    .iter()
+                    .find(|(config, _)| Arc::ptr_eq(config, &found.config));
+                for (path, said) in own
+                    .iter()
+                    .flat_map(|(_, expander)| expander.by_hand(&found.path))
+                {
+                    let there = path.is_file();
+                    by_hand
+                        .entry(said)
+                        .and_modify(|known| *known |= there)
+                        .or_insert(there);
+                    kept.add(&path, "a file written by hand");
+                }
             }
+            used.extend(job.names);
             job.partials
                 .iter()
                 .for_each(|partial| kept.add(partial, "a partial"));
             expansion.problems.extend(job.problems);
             expansion.outcomes.extend(job.outcomes);
         }
+        let missing = by_hand.into_iter().filter(|(_, there)| !there);
+        let mut missing: Vec<Diagnostic> = missing
+            .map(|(said, _)| {
+                let message = "this file, which is written by hand, is not there";
+                Diagnostic::warning(Code::Io, said.clone(), message)
+            })
+            .collect();
+        missing.sort_by_key(|problem| problem.place.span().start);
+        expansion.problems.extend(missing);
+        // A template that failed may use what no other does.
+        if failures.is_empty() {
+            for (config, expander) in &expanders {
+                let used = used.iter().map(String::as_str);
+                for slip in config.unused(used.chain(expander.names())) {
+                    if !expansion.problems.contains(&slip) {
+                        expansion.problems.push(slip);
+                    }
+                }
+            }
+        }
         let clashes = clashes(&expansion.outcomes, &kept);
         expansion.stopped = !clashes.is_empty();
         expansion.problems.extend(clashes);
-        if !elsewhere {
-            orphans::find(&self.trees, &ours, expansion);
+        // Two outputs at one place say that the settings are wrong: what is left over cannot be told from them.
+        if !elsewhere && !expansion.stopped {
+            orphans::find(&self.trees, &ours, &failures, expansion);
         }
     }
 }

@@ -18,9 +18,15 @@ use crate::project::job::Kind;
 use crate::project::{Expansion, Tree};
 use crate::read;
 
-/// Adds the orphans of the walked folders. `found` are the files that may be templates with what they are: one that
-/// could not be expanded, or of which only some architectures were asked for, still owns all its files.
-pub(super) fn find(trees: &[Tree], found: &[(&Tree, &Found, Kind)], expansion: &mut Expansion) {
+/// Adds the orphans of the walked folders. `found` are the files that may be templates with what they are: one of
+/// which only some architectures were asked for still owns all its files, and one that could not be expanded (`failed`)
+/// owns whatever names it.
+pub(super) fn find(
+    trees: &[Tree],
+    found: &[(&Tree, &Found, Kind)],
+    failed: &HashSet<PathBuf>,
+    expansion: &mut Expansion,
+) {
     let made: HashSet<&Path> = expansion
         .outcomes
         .iter()
@@ -34,7 +40,9 @@ pub(super) fn find(trees: &[Tree], found: &[(&Tree, &Found, Kind)], expansion: &
             .filter(|path| tree.discovery.may_be_generated(path));
         files.map(move |path| (tree, path))
     });
-    let generated = found.iter().filter(|(_, _, kind)| *kind == Kind::Generated);
+    let generated = found
+        .iter()
+        .filter(|(_, found, kind)| *kind == Kind::Generated && !found.is_named);
     let generated = generated.map(|(tree, found, _)| (*tree, &found.path));
     let candidates: Vec<(&Tree, &PathBuf)> = files
         .chain(generated)
@@ -51,6 +59,7 @@ pub(super) fn find(trees: &[Tree], found: &[(&Tree, &Found, Kind)], expansion: &
     for orphan in orphans {
         match orphan {
             Ok(outcome) if owned.contains(&outcome.path) => {}
+            Ok(outcome) if failed.contains(&outcome.template) => {}
             Ok(outcome) => expansion.outcomes.push(outcome),
             Err(problem) => expansion.problems.push(problem),
         }
@@ -73,7 +82,14 @@ fn owned(found: &[(&Tree, &Found, Kind)]) -> HashSet<PathBuf> {
         let own = expanders
             .iter()
             .filter(|(config, _)| Arc::ptr_eq(config, &found.config));
-        own.flat_map(|(_, expander)| expander.paths(&found.path))
+        own.flat_map(|(_, expander)| {
+            let made = expander.paths(&found.path);
+            let by_hand = expander
+                .by_hand(&found.path)
+                .into_iter()
+                .map(|(path, _)| path);
+            made.into_iter().chain(by_hand)
+        })
     });
     paths.collect()
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
-use crate::dockerfile::leading_comments;
+use crate::dockerfile::{leading_comments, lines};
 use crate::template::names::Names;
 use crate::template::{handlebars, placeholder};
 
@@ -85,6 +85,22 @@ pub(crate) fn declared(source: &Arc<Source>) -> Result<Option<Declaration>, Diag
     Ok(None)
 }
 
+/// Warns of a declaration that stands too far down to count.
+pub(crate) fn late_declaration(source: &Arc<Source>) -> Option<Diagnostic> {
+    let text = source.text();
+    let line = lines(text).find(|line| {
+        let comment = text[line.clone()].trim_start().strip_prefix('#');
+        comment.is_some_and(|comment| comment.trim_start().starts_with("crossfile: dialect="))
+    })?;
+    let end = line.start + text[line.clone()].trim_end().len();
+    let place = Place::new(source, line.start..end);
+    let message = "this comes too late to say the dialect, and stays in what is generated";
+    Some(
+        Diagnostic::warning(Code::MixedDialects, place, message)
+            .help("put it above the first line that is no comment"),
+    )
+}
+
 /// Tells the dialect by what is found: a known `__X__` or a gate, else a `{{` that opens a name, helper or block.
 pub(crate) fn detect(text: &str, names: &Names) -> Option<Dialect> {
     if placeholder::is_template(text, names) {
@@ -101,7 +117,10 @@ pub(crate) fn near_miss(source: &Arc<Source>, names: &Names) -> Option<(Place, S
     placeholder::tokens(source.text()).find_map(|token| {
         let text = &source.text()[token.clone()];
         let name = text.trim_matches('_').to_lowercase();
-        let near = names.get(names.closest(&name)?)?.placeholder()?;
+        let near = names.closest(&name)?;
+        // Stricter than a suggestion: an ordinary file may well hold `__GNUC__`.
+        let slip = strsim::jaro_winkler(&name, near) >= 0.93;
+        let near = names.get(near)?.placeholder().filter(|_| slip)?;
         Some((Place::new(source, token), near))
     })
 }

@@ -213,7 +213,10 @@ impl Template {
         };
         // A file that says its own dialect may well hold the other's signs.
         if declared.is_none() {
-            warnings.extend(mixed_dialects(source, dialect, language.names));
+            match dialect::late_declaration(source) {
+                Some(late) => warnings.push(late),
+                None => warnings.extend(mixed_dialects(source, dialect, language.names)),
+            }
         }
         Ok(Parsed::Template(Template {
             dialect,
@@ -264,7 +267,7 @@ const BOM: &str = "\u{feff}";
 fn not_a_template(source: &Arc<Source>, language: &Language<'_>) -> Diagnostic {
     let message = "no placeholder, gate or tag in it: an ordinary file, left alone";
     match dialect::near_miss(source, language.names) {
-        Some((place, near)) => Diagnostic::new(Severity::Note, Code::NotATemplate, place, message)
+        Some((place, near)) => Diagnostic::warning(Code::NotATemplate, place, message)
             .help(format!("did you mean `{near}`?")),
         None => {
             let place = Place::file(source.path());

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &ArchArgs, output: &Output) -> io::Result<Exit> {
     };
     let printed = match &args.command {
         ArchCommand::List { format } => list(&map, *format),
-        ArchCommand::Show { name, format } => show(&map, name, *format),
+        ArchCommand::Show { name, from, format } => show(&map, name, from.as_deref(), *format),
         ArchCommand::Resolve {
             name,
             from,
@@ -108,8 +108,11 @@ fn list(map: &ArchMap, format: TableFormat) -> Printed {
     })
 }
 
-fn show(map: &ArchMap, name: &str, format: TableFormat) -> Printed {
-    let entry = find(map, name)?;
+fn show(map: &ArchMap, name: &str, from: Option<&str>, format: TableFormat) -> Printed {
+    let entry = match from {
+        Some(from) => from_scheme(map, name, from)?,
+        None => find(map, name)?,
+    };
     Ok(match format {
         TableFormat::Toml => toml(map, std::slice::from_ref(entry)),
         TableFormat::Json => json(&JsonEntry::new(entry, Some(1)))?,
@@ -158,14 +161,15 @@ fn at(error: &ResolveError, place: Place) -> Box<Diagnostic> {
     Box::new(error.at(place))
 }
 
-fn resolve(
-    map: &ArchMap,
-    name: &str,
-    from: Option<&str>,
-    to: &str,
-    format: TableFormat,
-) -> Printed {
-    let scheme = |error: &ResolveError, flag: &str, scheme: &str| match error {
+/// The row that a name means in a scheme.
+fn from_scheme<'a>(map: &'a ArchMap, name: &str, from: &str) -> Result<&'a Entry, Box<Diagnostic>> {
+    map.resolve_from(name, from)
+        .map_err(|error| blame(&error, name, "from", from))
+}
+
+/// The error at the argument that it is about: the scheme of `--from` or `--to`, else the name.
+fn blame(error: &ResolveError, name: &str, flag: &str, scheme: &str) -> Box<Diagnostic> {
+    match error {
         ResolveError::UnknownScheme { .. } => {
             let place = Place::argument(&format!("--{flag} {scheme}"));
             let start = flag.len() + 3;
@@ -175,15 +179,25 @@ fn resolve(
             )
         }
         _ => at(error, Place::argument(name)),
-    };
+    }
+}
+
+fn resolve(
+    map: &ArchMap,
+    name: &str,
+    from: Option<&str>,
+    to: &str,
+    format: TableFormat,
+) -> Printed {
     let entry = match from {
-        None => map.resolve(name),
-        Some(from) => map.resolve_from(name, from),
+        Some(from) => from_scheme(map, name, from)?,
+        None => map
+            .resolve(name)
+            .map_err(|error| at(&error, Place::argument(name)))?,
     };
-    let entry = entry.map_err(|error| scheme(&error, "from", from.unwrap_or_default()))?;
     let value = map
         .name_in(entry, to)
-        .map_err(|error| scheme(&error, "to", to))?;
+        .map_err(|error| blame(&error, name, "to", to))?;
     Ok(match format {
         TableFormat::Text => format!("{value}\n"),
         TableFormat::Json => {

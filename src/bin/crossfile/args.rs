@@ -27,7 +27,13 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Expand every template below each PATH
-    #[command(visible_alias = "gen")]
+    ///
+    /// Examples:
+    ///   crossfile generate
+    ///   crossfile generate --check
+    ///   crossfile generate --arch amd64,arm64v8 --set version=1.2 images/app
+    ///   crossfile generate --arch arm64v8 --stdout | docker build -f - .
+    #[command(visible_alias = "gen", verbatim_doc_comment)]
     Generate(GenerateArgs),
     /// Look things up in the table of architecture names
     Arch(ArchArgs),
@@ -36,21 +42,21 @@ pub(crate) enum Command {
 /// Which of a project's files, and with what values. Every project command has these.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SelectArgs {
-    /// Only these architectures, by their key in the table
+    /// Only these architectures, by their key in the table, separated by commas (`crossfile arch list` has them)
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) arch: Vec<String>,
 
     #[arg(long, value_name = "ARCH", help = format!("The machine that builds [default: {DEFAULT_HOST}, or what crossfile.toml says]"))]
     pub(crate) host: Option<String>,
 
-    /// Give a name a value, over everything that files say
+    /// Give a name a value, over everything that files say; may be repeated. Of a matrix axis: only that value's files
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GenerateArgs {
-    /// Folders to look in, or single templates
+    /// Folders to look in for Dockerfile*.cross and *.Dockerfile.cross, or single templates
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) paths: Vec<PathBuf>,
 
@@ -69,11 +75,11 @@ pub(crate) struct GenerateArgs {
     #[arg(long)]
     pub(crate) no_qemu: bool,
 
-    /// Overwrite files that crossfile did not write
+    /// Overwrite foreign files: those that differ and do not bear crossfile's header
     #[arg(long, conflicts_with_all = ["check", "diff", "stdout"])]
     pub(crate) force: bool,
 
-    /// Remove generated files that nothing makes any more
+    /// Remove orphans: files that bear crossfile's header and that no template makes any more
     #[arg(long, conflicts_with_all = ["check", "diff", "stdout"])]
     pub(crate) prune: bool,
 
@@ -121,6 +127,9 @@ pub(crate) enum ArchCommand {
     Show {
         /// A key, an alias or a platform
         name: String,
+        /// Whose name it is, as `debian`
+        #[arg(long, value_name = "SCHEME")]
+        from: Option<String>,
         /// How to print it
         #[arg(long, value_enum, default_value_t)]
         format: TableFormat,

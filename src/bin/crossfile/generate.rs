@@ -68,6 +68,8 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
     }
 }
 
+const NOTHING: &str = "found no template: a file that fits `templates` in crossfile.toml (by default Dockerfile*.cross) and holds a placeholder";
+
 struct Mode<'a> {
     args: &'a GenerateArgs,
     output: &'a Output,
@@ -130,7 +132,7 @@ impl Mode<'_> {
             for orphan in &orphans {
                 let path = self.output.show(&orphan.path);
                 self.output
-                    .progress(&format!("nothing makes {path} any more"));
+                    .progress(&format!("no template makes {path} any more"));
             }
             self.output
                 .progress(&format!("to remove: {}", self.command("--prune")));
@@ -138,7 +140,7 @@ impl Mode<'_> {
         if self.expansion.stopped {
             self.output.progress("nothing was written");
         } else if self.expansion.templates == 0 {
-            self.output.progress("found no template: a file that fits `templates` in crossfile.toml (by default Dockerfile*.cross) and holds a placeholder");
+            self.output.progress(NOTHING);
         } else {
             let removed = written
                 .done
@@ -203,7 +205,9 @@ impl Mode<'_> {
                 "to overwrite what is foreign (see --diff first), and write the rest: {command}"
             ));
         }
-        if self.answer() == Exit::Clean {
+        if self.expansion.templates == 0 {
+            self.output.progress(NOTHING);
+        } else if self.answer() == Exit::Clean {
             let files = count(self.expansion.outcomes.len(), "file");
             self.output.progress(&format!("{files} checked, all right"));
         }

@@ -236,8 +236,16 @@ impl Loader<'_> {
             });
             let usage = signature(word).map(|helper| format!("write {}", helper.usage));
             let message = "this is not a tag that Handlebars understands";
+            let help = match place.text() {
+                text if text.contains("==") => Some("compare with `(eq a b)`: `{{#if (eq a b)}}`".to_string()),
+                text if text.contains("!=") => Some("compare with `(ne a b)`: `{{#if (ne a b)}}`".to_string()),
+                text if text.contains('|') && !text.contains(" as |") => {
+                    Some("there are no filters: a helper stands first, as `{{replace text \"a\" \"b\"}}`".to_string())
+                }
+                _ => usage,
+            };
             let problem = Diagnostic::error(Code::TemplateSyntax, place, message);
-            self.problems.push(problem.maybe_help(usage));
+            self.problems.push(problem.maybe_help(help));
             let block = [TagKind::Open, TagKind::Close, TagKind::Else];
             match tag {
                 // Without a block's opener its closer would be the next message.
@@ -296,6 +304,13 @@ fn refuse(source: &Arc<Source>, tag: &Tag) -> Option<Diagnostic> {
                 .help("put the text into a file of its own and include it: `{{> name}}`"),
         );
     }
+    if tag.kind == TagKind::Expression
+        && let Some(help) = other_languages_keyword(first_word(inner))
+    {
+        let message = format!("`{whole}` is another template language's");
+        let problem = Diagnostic::error(Code::TemplateSyntax, place, message);
+        return Some(problem.help(help));
+    }
     if tag.kind == TagKind::Expression && block_without_sign(whole, tag) {
         let name = first_word(inner);
         let usage = signature(name).map(|helper| format!("write {}", helper.usage));
@@ -311,6 +326,19 @@ fn refuse(source: &Arc<Source>, tag: &Tag) -> Option<Diagnostic> {
         );
     }
     None
+}
+
+/// What to write for a word that ends or branches blocks elsewhere. The crate reads any word that begins with `else` as
+/// `else` and more.
+fn other_languages_keyword(word: &str) -> Option<&'static str> {
+    match word {
+        "end" | "endif" | "endfor" | "endeach" | "endunless" | "fi" | "done" => {
+            Some("a block ends with its name: `{{/if}}`, `{{/each}}`")
+        }
+        "elif" | "elsif" | "elseif" => Some("write `{{else if …}}`"),
+        _ if word.starts_with("else") => Some("no name can begin with `else` here: choose another"),
+        _ => None,
+    }
 }
 
 /// The tag that the crate's parser stumbled over.

@@ -33,11 +33,15 @@ impl Checker<'_> {
             let help = format!("write {}", helper.usage);
             self.problem(Code::BadArgument, place.clone(), message).help = Some(help);
         }
+        // An architecture is compared with keys of the table: another word would never be equal.
+        let compares = ["eq", "ne", "in"].contains(&name);
+        let about_arch = compares && call.params.iter().any(names_arch);
         let mut first = None;
         for (index, param) in call.params.iter().enumerate() {
             // `join` and `each` take a list first; the separator and the rest are plain.
             let takes = match (helper.takes, index) {
                 (Takes::Texts, 1..) => Takes::Text,
+                _ if about_arch && matches!(param, Parameter::Literal(_)) => Takes::ArchNames,
                 (takes, _) => takes,
             };
             let shape = self.parameter(helper, takes, param);
@@ -204,6 +208,14 @@ impl Checker<'_> {
             self.rest = rest;
         }
     }
+}
+
+/// Whether an argument is the key of an architecture.
+fn names_arch(param: &Parameter) -> bool {
+    let name = param
+        .as_name()
+        .map(|path| path.rsplit(['.', '/']).next().unwrap_or(path));
+    matches!(param, Parameter::Path(_)) && matches!(name, Some("arch" | "host_arch"))
 }
 
 /// The shape of a value that a tag writes out.

@@ -100,7 +100,11 @@ impl Checker<'_> {
             Shape::Arch => language.names.closest(name),
             _ => closest(name, known.iter().copied()),
         };
+        let is_arch = language.map.get(name).is_some();
         let help = match (outside, near, shape) {
+            _ if is_arch => Some(format!(
+                "an architecture is written in quotes: `\"{name}\"`"
+            )),
             (true, _, _) => Some(format!("inside `{opened}` write `@root.{name}`")),
             (_, Some(near), _) => Some(format!("did you mean `{near}`?")),
             (_, None, Shape::Arch) => Some(define(name)),
