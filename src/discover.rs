@@ -1,7 +1,7 @@
 //! Walks a folder tree for templates, settings and files that may be ours.
 //!
-//! Folders are visited in the order of their names; `.gitignore` decides what is seen, settings files are laid as the
-//! walk goes down, and nothing is followed out of the tree. Only reads.
+//! Folders are visited in the order of their names; `.gitignore` and `.crossfileignore` decide what is seen, settings
+//! files are laid as the walk goes down, and nothing is followed out of the tree. Only reads.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -16,6 +16,9 @@ use walkdir::{DirEntry, WalkDir};
 use crate::config::{Config, FILE_NAME, Inputs, Layer, Overrides};
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::read;
+
+/// Says, in the form of `.gitignore`, what git sees and crossfile should not.
+const IGNORE: &str = ".crossfileignore";
 
 /// A file that may be a template, with the settings that hold where it lies.
 #[derive(Clone, Debug)]
@@ -284,7 +287,7 @@ impl Walk<'_> {
     }
 
     fn gitignore(&mut self, folder: &Path) -> Option<Gitignore> {
-        let mut files = vec![folder.join(".gitignore")];
+        let mut files = vec![folder.join(".gitignore"), folder.join(IGNORE)];
         if folder == self.root {
             files.insert(0, folder.join(".git/info/exclude"));
         }

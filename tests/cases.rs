@@ -1,7 +1,8 @@
 //! Every folder of `tests/cases/<behaviour>/<case>/` is a test: the tree `in/`, the commands of the file `run`, the
 //! files they make in `out/`, byte for byte, and everything they print in `snapshots/`.
 //!
-//! `dot-NAME` in a tree stands for `.NAME`, so that git does not read our fixtures' settings. A line of `run` is the
+//! In a tree `dot-NAME` stands for `.NAME` and `settings.toml` for `crossfile.toml`, so that neither git nor crossfile,
+//! run in this repository, takes our fixtures' settings for its own. A line of `run` is the
 //! arguments of one command; `cd FOLDER` and `NAME=VALUE` before them are understood. `CROSSFILE_BLESS=1 cargo test
 //! --test cases` writes `out/` anew.
 
@@ -60,7 +61,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 fn check(case: &Path) {
     let scratch = Scratch::new();
     for (path, bytes) in files_below(&case.join("in")) {
-        let path: Vec<_> = path.split('/').map(undotted).collect();
+        let path: Vec<_> = path.split('/').map(meant).collect();
         scratch.write(&path.join("/"), bytes);
     }
     let before = scratch.files();
@@ -106,9 +107,11 @@ fn files_below_if(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     }
 }
 
-fn undotted(part: &str) -> String {
+/// The name that a fixture's file stands for.
+fn meant(part: &str) -> String {
     match part.strip_prefix("dot-") {
         Some(name) => format!(".{name}"),
+        None if part == "settings.toml" => "crossfile.toml".to_string(),
         None => part.to_string(),
     }
 }

@@ -84,7 +84,7 @@ impl Mode<'_> {
         // be set leaves the system's own.
         let _ = ctrlc::set_handler(move || {
             if flag.swap(true, Ordering::SeqCst) {
-                #[expect(clippy::exit, reason = "a signal handler has nobody to return to")]
+                // A signal handler has nobody to return to.
                 std::process::exit(i32::from(Exit::INTERRUPTED));
             }
         });
