@@ -18,7 +18,7 @@ use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::read;
 
 /// Says, in the form of `.gitignore`, what git sees and crossfile should not.
-const IGNORE: &str = ".crossfileignore";
+pub(crate) const IGNORE: &str = ".crossfileignore";
 
 /// A file that may be a template, with the settings that hold where it lies.
 #[derive(Clone, Debug)]

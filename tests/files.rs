@@ -377,3 +377,44 @@ fn a_diff_of_a_link_names_what_it_leads_to() {
     scratch.program("git", &["apply", "patch"]).succeeds();
     scratch.run(&["generate", "--check"]).succeeds();
 }
+
+/// Links are followed before a file is called a leftover: what was just written is none.
+#[test]
+fn what_is_written_through_links_is_no_orphan() {
+    let scratch = Scratch::with(&[
+        ("Dockerfile.cross", TEMPLATE),
+        ("real/keep", ""),
+        (
+            "crossfile.toml",
+            "arches = [\"amd64\"]\noutput = \"link/Dockerfile.{{arch}}\"\n",
+        ),
+    ]);
+    symlink("real", scratch.join("link")).unwrap();
+    scratch.run(&["generate"]).succeeds();
+    scratch.run(&["generate", "--check"]).succeeds();
+    let run = scratch.run(&["generate", "--prune"]).succeeds();
+    assert_eq!(run.stdout, "");
+    assert!(scratch.exists("real/Dockerfile.amd64"));
+}
+
+#[test]
+fn a_template_reached_by_two_ways_keeps_its_files() {
+    let scratch = Scratch::with(&[("x/Dockerfile.cross", TEMPLATE)]);
+    symlink("x", scratch.join("y")).unwrap();
+    scratch.run(&["generate", "x"]).succeeds();
+    let run = scratch
+        .run(&["generate", "y/Dockerfile.cross", "x", "--prune"])
+        .succeeds();
+    assert_eq!(run.stdout, "");
+    assert!(scratch.exists("x/Dockerfile.amd64"));
+}
+
+#[test]
+fn a_template_that_is_a_link_to_nothing_keeps_its_files() {
+    let scratch = Scratch::with(&[("base", TEMPLATE)]);
+    symlink("base", scratch.join("Dockerfile.cross")).unwrap();
+    scratch.run(&["generate"]).succeeds();
+    fs::remove_file(scratch.join("base")).unwrap();
+    scratch.run(&["generate", "--prune"]);
+    assert!(scratch.exists("Dockerfile.amd64"));
+}

@@ -66,6 +66,24 @@ impl Config {
         slips.map(warning).collect()
     }
 
+    /// The names whose values another run need not have. An axis is not among them: all its values are known.
+    pub(crate) fn passing_names(&self, host_is_given: bool) -> BTreeSet<String> {
+        let axis = |name: &&String| self.axes.iter().any(|axis| &axis.name.value == *name);
+        let set = self.set.keys().filter(|name| !axis(name)).cloned();
+        let per_arch = self.arch.values().flat_map(|settings| &settings.vars);
+        let vars = self
+            .vars
+            .iter()
+            .chain(per_arch)
+            .filter(|(_, var)| var.from_env);
+        let columns = self.columns.iter().filter(|(_, column)| column.from_env);
+        let host = host_is_given.then(|| "host_arch".to_string());
+        set.chain(vars.map(|(name, _)| name.clone()))
+            .chain(columns.map(|(name, _)| name.clone()))
+            .chain(host)
+            .collect()
+    }
+
     /// The cells without those that `--set AXIS=VALUE` leaves out.
     pub(crate) fn chosen_cells(&self, arches: &[ArchName]) -> Vec<Cell> {
         let mut cells = self.cells(arches);

@@ -100,6 +100,8 @@ pub(crate) struct Column {
     pub(crate) place: Place,
     pub(crate) default: Option<Slot>,
     pub(crate) values: BTreeMap<ArchName, Slot>,
+    /// Whether the environment was asked for one of the values.
+    pub(crate) from_env: bool,
 }
 
 /// An axis of the matrix.
@@ -120,6 +122,8 @@ pub(crate) struct Exclude {
 #[derive(Clone, Debug)]
 pub(crate) struct Var {
     pub(crate) slot: Slot,
+    /// Whether the environment was asked.
+    pub(crate) from_env: bool,
     pub(crate) place: Place,
 }
 
@@ -209,6 +213,8 @@ pub struct Config {
     pub warnings: Vec<Diagnostic>,
     /// The files that the settings were read from: each `crossfile.toml`, then what they name.
     pub files: Vec<PathBuf>,
+    /// The names whose values are this run's only: set on the command line or read from the environment.
+    pub(crate) passing: BTreeSet<String>,
     pub(crate) columns: BTreeMap<String, Column>,
     pub(crate) vars: BTreeMap<String, Var>,
     /// Variables of the command line, over everything.

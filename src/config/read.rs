@@ -116,7 +116,15 @@ pub(crate) fn read(
     let set = overrides.set.iter().map(|(name, value)| {
         let slot = Slot::Value(value.clone());
         let place = name.place.clone();
-        (name.value.clone(), Var { slot, place })
+        let from_env = false;
+        (
+            name.value.clone(),
+            Var {
+                slot,
+                from_env,
+                place,
+            },
+        )
     });
 
     let mut config = Config {
@@ -139,6 +147,7 @@ pub(crate) fn read(
             .map(|layer| layer.source.path().to_path_buf())
             .chain(named)
             .collect(),
+        passing: BTreeSet::new(),
         columns,
         vars,
         set: set.collect(),
@@ -159,6 +168,7 @@ pub(crate) fn read(
             .for_each(|settings| settings.header = None);
     }
     config.names = names::names(&config, &mut problems);
+    config.passing = config.passing_names(overrides.host.is_some());
     config.check_excludes();
     // By file and line: the order in which they are mended.
     problems.sort_by_key(|problem| {

@@ -37,6 +37,11 @@ pub(crate) fn slot(
     }
 }
 
+/// Whether a value is `{ env = … }`.
+fn asks_env(node: &Node) -> bool {
+    matches!(&node.value, NodeValue::Table(table) if table.get("env").is_some())
+}
+
 fn value(key: &str, node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Value> {
     Value::from_node(key, node)
         .map_err(|problem| problems.push(problem))
@@ -55,8 +60,12 @@ pub(crate) fn lay_vars(
             continue;
         }
         if let Some(slot) = slot(&name.value, node, inputs, problems) {
-            let place = name.place.clone();
-            vars.insert(name.value.clone(), Var { slot, place });
+            let var = Var {
+                slot,
+                from_env: asks_env(node),
+                place: name.place.clone(),
+            };
+            vars.insert(name.value.clone(), var);
         }
     }
 }
@@ -107,6 +116,7 @@ pub(crate) fn column(
         place: name.place.clone(),
         default: None,
         values: BTreeMap::new(),
+        from_env: table.iter().any(|(_, node)| asks_env(node)),
     };
     for (key, node) in table.iter() {
         let slot = slot(&name.value, node, inputs, problems);

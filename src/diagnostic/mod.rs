@@ -87,6 +87,7 @@ codes! {
     MixedGates "mixed-gates" "A template uses two forms of the emulation gate.",
     MixedDialects "mixed-dialects" "A template of one dialect holds the names of another.",
     EscapedTag "escaped-tag" "A backslash before a tag makes text of it, though its name is known.",
+    JoinedLines "joined-lines" "A partial without a final line break is included on a line of its own.",
     PartialNotFound "partial-not-found" "A template includes a file that does not exist.",
     PartialCycle "partial-cycle" "Partials include each other in a circle.",
     TooDeep "too-deep" "A template nests deeper than crossfile allows.",

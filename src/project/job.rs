@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::config::FILE_NAME;
 use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
-use crate::discover::Found;
+use crate::discover::{Found, IGNORE};
 use crate::expand::{Expander, parse};
 use crate::header::template_of;
 use crate::outcome::Outcome;
 use crate::project::Selection;
 use crate::read;
 use crate::template::{Parsed, PartialFolders, is_template};
-use crate::write::Inside;
+use crate::write::{Inside, Look};
 
 /// The folder beside a template, or above it, in which partials are looked for.
 const PARTIALS: &str = "templates";
@@ -24,6 +25,8 @@ pub(super) enum Kind {
     Template,
     /// A generated file: it bears our header, whatever its name is.
     Generated,
+    /// Somebody's file, nearly a template: most likely a slip.
+    Doubtful,
     /// Somebody's file without anything to replace.
     #[default]
     Ordinary,
@@ -64,10 +67,19 @@ fn fill(
     expander: &Expander<'_>,
     selection: &Selection,
 ) -> Result<(), Vec<Diagnostic>> {
+    // Until it is known to be something else: what cannot be read keeps its files.
+    job.kind = Kind::Template;
     let Some(source) = source(found, job)? else {
         return Ok(());
     };
     if let Some(template) = template_of(source.text()) {
+        if is_template(source.text(), &found.config.names) {
+            let message = "this is a template with the header of a generated file";
+            let problem = Diagnostic::error(Code::NotATemplate, Place::file(&found.path), message);
+            return Err(vec![
+                problem.help("take the line out that begins with `# Generated from`"),
+            ]);
+        }
         job.kind = Kind::Generated;
         if found.is_named {
             let message = format!("this is generated from {template}");
@@ -77,12 +89,15 @@ fn fill(
         }
         return Ok(());
     }
-    job.kind = Kind::Template;
     let partials = PartialFolders(partial_folders(&found.root, &found.path));
     let template = match parse(&source, &found.config, &partials)? {
         Parsed::Template(template) => template,
         Parsed::NotATemplate(note) => {
-            job.kind = Kind::Ordinary;
+            // One slip away from a template it is taken for one whose files are still wanted.
+            job.kind = match note.severity {
+                Severity::Note => Kind::Ordinary,
+                _ => Kind::Doubtful,
+            };
             job.problems.push(note);
             return Ok(());
         }
@@ -126,6 +141,17 @@ fn fill(
             }
         }
         match inside.look(&file.path) {
+            Ok(look) if is_kept(&look, &file.text, found) => {
+                let message = format!(
+                    "the file for `{}` would overwrite a template or settings",
+                    file.cell.arch
+                );
+                problems.push(
+                    Diagnostic::error(Code::OutputClash, file.place, message)
+                        .related(Place::file(&look.target), "this file")
+                        .help("choose another `output` in crossfile.toml"),
+                );
+            }
             Ok(look) => job
                 .outcomes
                 .push(Outcome::new(file, look.target, look.bytes)),
@@ -152,12 +178,35 @@ fn source(found: &Found, job: &mut Job) -> Result<Option<Arc<Source>>, Vec<Diagn
         let place = Place::file(&found.path);
         let note = Diagnostic::new(Severity::Note, Code::NotATemplate, place, message);
         job.problems.push(note);
+        job.kind = Kind::Ordinary;
         return Ok(None);
     }
-    job.kind = Kind::Template;
     read::text(&found.path, bytes)
         .map(Some)
         .map_err(|problem| vec![problem])
+}
+
+/// Whether a file is never a generated one, though this run may not know it: settings, what git reads, and templates
+/// that were not asked for. A generated file may hold a template's signs itself, where they were let through.
+fn is_kept(look: &Look, wanted: &str, found: &Found) -> bool {
+    let name = look
+        .target
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let git = look
+        .target
+        .components()
+        .any(|part| part.as_os_str() == ".git");
+    if git || [FILE_NAME, IGNORE, ".gitignore"].contains(&name) {
+        return true;
+    }
+    let signs = |text: &str| is_template(text, &found.config.names);
+    let there = look
+        .bytes
+        .as_deref()
+        .filter(|bytes| *bytes != wanted.as_bytes());
+    there.is_some_and(|bytes| signs(&String::from_utf8_lossy(bytes))) && !signs(wanted)
 }
 
 /// A template's name goes into its files' names and headers: it has to be text, and one line of it.

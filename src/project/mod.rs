@@ -351,7 +351,12 @@ fn clashes(outcomes: &[Outcome], kept: &Kept) -> Vec<Diagnostic> {
     let mut clashes: Vec<Diagnostic> = Vec::new();
     for outcome in outcomes {
         let of = |outcome: &Outcome| match &outcome.cell {
-            Some(cell) => format!("`{}`", cell.arch),
+            Some(cell) => {
+                let axes = cell.axes.iter().map(|(name, value)| {
+                    format!(" with {name} `{}`", value.text().unwrap_or_default())
+                });
+                format!("`{}`{}", cell.arch, axes.collect::<String>())
+            }
             None => "nothing".to_string(),
         };
         let problem = if let Some(what) = kept.0.get(&outcome.target) {

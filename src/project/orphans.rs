@@ -1,4 +1,7 @@
-//! The search for orphans: files that bear our header and that nothing makes any more.
+//! The search for orphans: files that bear our header and that no template makes any more.
+//!
+//! Removing them is the one thing here that cannot be undone, so every doubt is in the file's favour: links are followed
+//! before paths are compared, and a template that is there but was not expanded keeps whatever names it.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -18,9 +21,8 @@ use crate::project::job::Kind;
 use crate::project::{Expansion, Tree};
 use crate::read;
 
-/// Adds the orphans of the walked folders. `found` are the files that may be templates with what they are: one of
-/// which only some architectures were asked for still owns all its files, and one that could not be expanded (`failed`)
-/// owns whatever names it.
+/// Adds the orphans of the walked folders. `found` are the files that may be templates with what they are, `failed` those
+/// that could not be expanded.
 pub(super) fn find(
     trees: &[Tree],
     found: &[(&Tree, &Found, Kind)],
@@ -33,17 +35,14 @@ pub(super) fn find(
         .map(|o| o.path.as_path())
         .collect();
     let files = trees.iter().flat_map(|tree| {
-        let files = tree
-            .discovery
-            .files
-            .iter()
-            .filter(|path| tree.discovery.may_be_generated(path));
+        let files = tree.discovery.files.iter();
+        let files = files.filter(|path| tree.discovery.may_be_generated(path));
         files.map(move |path| (tree, path))
     });
     let generated = found
         .iter()
-        .filter(|(_, found, kind)| *kind == Kind::Generated && !found.is_named);
-    let generated = generated.map(|(tree, found, _)| (*tree, &found.path));
+        .filter(|(_, found, kind)| *kind == Kind::Generated && !found.is_named)
+        .map(|(tree, found, _)| (*tree, &found.path));
     let candidates: Vec<(&Tree, &PathBuf)> = files
         .chain(generated)
         .filter(|(_, path)| !made.contains(path.as_path()))
@@ -55,43 +54,85 @@ pub(super) fn find(
     if orphans.is_empty() {
         return;
     }
-    let owned = owned(found);
+    let keepers = Keepers::new(found, failed, &expansion.outcomes);
     for orphan in orphans {
         match orphan {
-            Ok(outcome) if owned.contains(&outcome.path) => {}
-            Ok(outcome) if failed.contains(&outcome.template) => {}
+            Ok(outcome) if keepers.keep(&outcome) => {}
             Ok(outcome) => expansion.outcomes.push(outcome),
             Err(problem) => expansion.problems.push(problem),
         }
     }
 }
 
-/// Every path that a template may write to, whatever was asked for this time.
-fn owned(found: &[(&Tree, &Found, Kind)]) -> HashSet<PathBuf> {
-    let mut expanders: Vec<(&Arc<Config>, Expander<'_>)> = Vec::new();
-    for (_, found, kind) in found {
-        let known = expanders
-            .iter()
-            .any(|(config, _)| Arc::ptr_eq(config, &found.config));
-        if *kind == Kind::Template && !known {
-            expanders.push((&found.config, Expander::of_all(&found.config)));
+/// What keeps a file from being an orphan.
+struct Keepers {
+    /// Every path that a template may write to, whatever was asked for this time, links followed.
+    owned: HashSet<PathBuf>,
+    /// The templates that were expanded and of which all paths are known.
+    known: HashSet<PathBuf>,
+    /// Files that were looked at and are no templates.
+    ordinary: HashSet<PathBuf>,
+}
+
+impl Keepers {
+    fn new(
+        found: &[(&Tree, &Found, Kind)],
+        failed: &HashSet<PathBuf>,
+        outcomes: &[Outcome],
+    ) -> Keepers {
+        let mut expanders: Vec<(&Arc<Config>, Expander<'_>)> = Vec::new();
+        let mut keepers = Keepers {
+            owned: outcomes
+                .iter()
+                .map(|outcome| real(&outcome.target))
+                .collect(),
+            known: HashSet::new(),
+            ordinary: HashSet::new(),
+        };
+        for (_, found, kind) in found {
+            match kind {
+                Kind::Ordinary | Kind::Generated => {
+                    keepers.ordinary.insert(real(&found.path));
+                }
+                Kind::Template if !failed.contains(&found.path) => {
+                    let same = |(config, _): &(&Arc<Config>, _)| Arc::ptr_eq(config, &found.config);
+                    if !expanders.iter().any(same) {
+                        expanders.push((&found.config, Expander::of_all(&found.config)));
+                    }
+                    let own = expanders
+                        .iter()
+                        .find(|(config, _)| Arc::ptr_eq(config, &found.config));
+                    let Some((config, expander)) = own else {
+                        continue;
+                    };
+                    // Where a path hangs on what was said this time, another time's paths are not known.
+                    if !expander.names().any(|name| config.passing.contains(name)) {
+                        keepers.known.insert(real(&found.path));
+                    }
+                    let by_hand = expander
+                        .by_hand(&found.path)
+                        .into_iter()
+                        .map(|(path, _)| path);
+                    let paths = expander.paths(&found.path).into_iter().chain(by_hand);
+                    keepers.owned.extend(paths.map(|path| real(&path)));
+                }
+                Kind::Template | Kind::Doubtful => {}
+            }
         }
+        keepers
     }
-    let templates = found.iter().filter(|(_, _, kind)| *kind == Kind::Template);
-    let paths = templates.flat_map(|(_, found, _)| {
-        let own = expanders
-            .iter()
-            .filter(|(config, _)| Arc::ptr_eq(config, &found.config));
-        own.flat_map(|(_, expander)| {
-            let made = expander.paths(&found.path);
-            let by_hand = expander
-                .by_hand(&found.path)
-                .into_iter()
-                .map(|(path, _)| path);
-            made.into_iter().chain(by_hand)
-        })
-    });
-    paths.collect()
+
+    fn keep(&self, outcome: &Outcome) -> bool {
+        let template = real(&outcome.template);
+        let gone = outcome.template.symlink_metadata().is_err();
+        let judged = gone || self.known.contains(&template) || self.ordinary.contains(&template);
+        !judged || self.owned.contains(&real(&outcome.path))
+    }
+}
+
+/// A path with its links followed, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// The outcome for a file that bears our header. Its template has to lie in the walked folder: of templates elsewhere

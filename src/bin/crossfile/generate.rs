@@ -174,6 +174,10 @@ impl Mode<'_> {
                 .json(&self.json(&self.expansion.problems, None))?;
             return Ok(self.answer());
         }
+        if self.expansion.stopped {
+            // What would be at a path is open while two files claim it.
+            return Ok(self.answer());
+        }
         let mut text = String::new();
         let wrong = self
             .expansion

@@ -128,7 +128,8 @@ impl<'t> Walk<'t> {
 
     fn stray_else(&mut self, index: usize, tag: &Tag) {
         let whole = &self.source.text()[tag.span.clone()];
-        let name = first_word(&self.source.text()[tag.inner.clone()]);
+        let inner = &self.source.text()[tag.inner.clone()];
+        let name = inner.strip_prefix("if ").unwrap_or(inner).trim();
         let problem = self.problem(tag, format!("`{whole}` stands in no block"));
         let problem = match whole.starts_with("{{^") && !name.is_empty() {
             true => problem.help(format!("write `{{{{#unless {name}}}}}…{{{{/unless}}}}`")),

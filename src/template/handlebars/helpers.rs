@@ -357,6 +357,7 @@ impl HelperDef for Include {
         let included = included.into_string()?;
         // The tag's own line goes on after it, so the file's final line break is the tag's.
         let body = included.strip_suffix('\n').unwrap_or(&included);
+        let body = body.strip_suffix('\r').unwrap_or(body);
         let margin = " ".repeat(indent);
         for (index, line) in body.split_inclusive('\n').enumerate() {
             if index > 0 && !line.trim().is_empty() {

@@ -13,6 +13,7 @@ use super::helpers::{STRICT_VALUE, signature};
 use super::tags::{MAX_DEPTH, Scan, Tag, TagKind, first_word, scan};
 use super::{MAIN, block_without_sign, is_go};
 use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
+use crate::dockerfile::lines;
 use crate::template::Language;
 
 /// After so many refusals the crate's parser is not asked again: each time it reads the whole text.
@@ -97,7 +98,9 @@ impl Loader<'_> {
                 self.problems.push(problem);
                 continue;
             }
+            let call = place.clone();
             if let Some(partial) = self.find_partial(&name, place) {
+                self.warn_of_joined_lines(&call, &partial);
                 self.chain.push(name.clone());
                 self.load(&name, &partial, inclusion.frames, inclusion.depth);
                 self.chain.pop();
@@ -122,6 +125,29 @@ impl Loader<'_> {
             );
             self.warnings
                 .push(Diagnostic::warning(Code::EscapedTag, place, message).help(help));
+        }
+    }
+
+    /// A tag alone on its line takes the line break with it: what it includes has to bring one.
+    fn warn_of_joined_lines(&mut self, call: &Place, partial: &Source) {
+        let text = call.source().text();
+        let line = lines(text).find(|line| line.contains(&call.span().start));
+        let line = line.map_or("", |line| &text[line]);
+        let alone = line.trim().starts_with("{{>")
+            && line.trim().ends_with("}}")
+            && line.matches("{{").count() == 1;
+        if alone
+            && line.ends_with('\n')
+            && !partial.text().is_empty()
+            && !partial.text().ends_with('\n')
+        {
+            let message = format!(
+                "{} does not end in a line break: the next line is joined to its last",
+                file_name(partial)
+            );
+            let help = "end the file with a line break";
+            self.warnings
+                .push(Diagnostic::warning(Code::JoinedLines, call.clone(), message).help(help));
         }
     }
 
@@ -268,6 +294,14 @@ impl Loader<'_> {
         self.registry.register_template(name, strict);
         Some(tree)
     }
+}
+
+fn file_name(source: &Source) -> std::borrow::Cow<'_, str> {
+    source
+        .path()
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
 }
 
 fn strict_arguments(template: &mut Template) {
