@@ -12,7 +12,7 @@ use crate::header::template_of;
 use crate::outcome::Outcome;
 use crate::project::Selection;
 use crate::read;
-use crate::template::{Parsed, PartialFolders, is_template};
+use crate::template::{Parsed, PartialFolders, is_template, ordinary};
 use crate::write::{Inside, Look};
 
 /// The folder beside a template, or above it, in which partials are looked for.
@@ -149,7 +149,7 @@ fn fill(
                 problems.push(
                     Diagnostic::error(Code::OutputClash, file.place, message)
                         .related(Place::file(&look.target), "this file")
-                        .help("choose another `output` in crossfile.toml"),
+                        .help("choose another `output` in crossfile.toml, or move the file away"),
                 );
             }
             Ok(look) => job
@@ -174,10 +174,7 @@ fn source(found: &Found, job: &mut Job) -> Result<Option<Arc<Source>>, Vec<Diagn
     if let Some(text) = lossy
         && !is_template(&text, &found.config.names)
     {
-        let message = "no placeholder, gate or tag in it: an ordinary file, left alone";
-        let place = Place::file(&found.path);
-        let note = Diagnostic::new(Severity::Note, Code::NotATemplate, place, message);
-        job.problems.push(note);
+        job.problems.push(ordinary(&found.path));
         job.kind = Kind::Ordinary;
         return Ok(None);
     }
@@ -206,7 +203,8 @@ fn is_kept(look: &Look, wanted: &str, found: &Found) -> bool {
         .bytes
         .as_deref()
         .filter(|bytes| *bytes != wanted.as_bytes());
-    there.is_some_and(|bytes| signs(&String::from_utf8_lossy(bytes))) && !signs(wanted)
+    let there = there.map(String::from_utf8_lossy);
+    there.is_some_and(|text| template_of(&text).is_none() && signs(&text)) && !signs(wanted)
 }
 
 /// A template's name goes into its files' names and headers: it has to be text, and one line of it.

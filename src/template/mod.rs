@@ -264,15 +264,20 @@ impl Template {
 /// A byte-order mark: Windows editors write one, Docker skips it.
 const BOM: &str = "\u{feff}";
 
+const ORDINARY: &str = "no placeholder, gate or tag in it: an ordinary file, left alone";
+
+/// The note on a file that is no template.
+pub(crate) fn ordinary(path: &Path) -> Diagnostic {
+    let place = Place::file(path);
+    Diagnostic::new(Severity::Note, Code::NotATemplate, place, ORDINARY)
+}
+
+/// The same, or a warning where one slip may be all that keeps the file from being a template.
 fn not_a_template(source: &Arc<Source>, language: &Language<'_>) -> Diagnostic {
-    let message = "no placeholder, gate or tag in it: an ordinary file, left alone";
     match dialect::near_miss(source, language.names) {
-        Some((place, near)) => Diagnostic::warning(Code::NotATemplate, place, message)
+        Some((place, near)) => Diagnostic::warning(Code::NotATemplate, place, ORDINARY)
             .help(format!("did you mean `{near}`?")),
-        None => {
-            let place = Place::file(source.path());
-            Diagnostic::new(Severity::Note, Code::NotATemplate, place, message)
-        }
+        None => ordinary(source.path()),
     }
 }
 
