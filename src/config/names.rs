@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::{Axis, Config, Var};
 use crate::context::Slot;
-use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Located;
 use crate::naming::check_template_name;
 use crate::template::{Name, NameKind, Names, Shape};
@@ -16,7 +16,7 @@ pub(crate) fn names(config: &Config, problems: &mut Vec<Diagnostic>) -> Names {
         define(
             &mut names,
             &axis.name,
-            NameKind::Axis,
+            &NameKind::Axis,
             Shape::Scalar,
             problems,
         );
@@ -27,7 +27,7 @@ pub(crate) fn names(config: &Config, problems: &mut Vec<Diagnostic>) -> Names {
         define(
             &mut names,
             &located,
-            NameKind::Column,
+            &NameKind::Column,
             shape(slots),
             problems,
         );
@@ -38,6 +38,19 @@ pub(crate) fn names(config: &Config, problems: &mut Vec<Diagnostic>) -> Names {
     // What is said for one architecture goes over the cell, and the command line over everything.
     for (name, var) in config.arch.values().flat_map(|settings| &settings.vars) {
         lay(&mut names, name, var, &[NameKind::Axis], problems);
+    }
+    for axis in &config.axes {
+        let name = &axis.name.value;
+        let over = config
+            .arch
+            .values()
+            .filter_map(|settings| settings.vars.get(name));
+        let over = over.filter_map(|var| match &var.slot {
+            Slot::Value(value) => value.text(),
+            Slot::Absent(_) => None,
+        });
+        let values = axis.values.iter().filter_map(|value| value.text());
+        names.set_values(name, values.chain(over).collect());
     }
     for (name, var) in &config.set {
         match config.axes.iter().find(|axis| &axis.name.value == name) {
@@ -74,7 +87,7 @@ fn lay(
         }
         _ => {
             let located = Located::new(name.to_string(), var.place.clone());
-            define(names, &located, NameKind::Var, shape, problems);
+            define(names, &located, &NameKind::Var, shape, problems);
         }
     }
 }
@@ -137,7 +150,7 @@ fn shape<'a>(slots: impl Iterator<Item = &'a Slot>) -> Shape {
 fn define(
     names: &mut Names,
     located: &Located<String>,
-    kind: NameKind,
+    kind: &NameKind,
     shape: Shape,
     problems: &mut Vec<Diagnostic>,
 ) {
@@ -145,21 +158,22 @@ fn define(
         problems.push(problem);
         return;
     }
-    let mut name = Name::new(&located.value, kind, shape);
+    let mut name = Name::new(&located.value, kind.clone(), shape);
     name.place = Some(located.place.clone());
-    if let Err((name, other)) = names.insert(name) {
-        problems.push(clash(&name, other, located.place.clone()));
+    if let Err(other) = names.insert(name) {
+        problems.push(clash(located, kind, other));
     }
 }
 
-fn clash(name: &Name, other: &Name, place: Place) -> Diagnostic {
+fn clash(name: &Located<String>, kind: &NameKind, other: &Name) -> Diagnostic {
     let message = format!(
         "`{}` is {} and cannot be {} too",
-        name.name,
+        name.value,
         describe(&other.kind),
-        describe(&name.kind)
+        describe(kind)
     );
-    let error = Diagnostic::error(Code::NameClash, place, message).help("rename one of them");
+    let error = Diagnostic::error(Code::NameClash, name.place.clone(), message);
+    let error = error.help("rename one of them");
     match &other.place {
         Some(other) => error.related(other.clone(), "it is defined here"),
         None => error,

@@ -96,6 +96,8 @@ pub struct Name {
     pub shape: Shape,
     /// Where the project defines it.
     pub place: Option<Place>,
+    /// All values that it can have, where that is known: those of an axis.
+    pub values: Vec<String>,
 }
 
 impl Name {
@@ -106,6 +108,7 @@ impl Name {
             kind,
             shape,
             place: None,
+            values: Vec::new(),
         }
     }
 
@@ -126,10 +129,13 @@ pub struct Names {
 }
 
 impl Names {
-    /// Adds a name. The first of a name stays; the other is handed back.
-    pub fn insert(&mut self, name: Name) -> Result<(), (Name, &Name)> {
+    /// Adds a name.
+    ///
+    /// # Errors
+    /// The name is there already: the one that stays.
+    pub fn insert(&mut self, name: Name) -> Result<(), &Name> {
         match self.index.get(&name.name) {
-            Some(&index) => Err((name, &self.names[index])),
+            Some(&index) => Err(&self.names[index]),
             None => {
                 self.index.insert(name.name.clone(), self.names.len());
                 self.names.push(name);
@@ -141,6 +147,13 @@ impl Names {
     /// The name, if there is one.
     pub fn get(&self, name: &str) -> Option<&Name> {
         self.index.get(name).map(|&index| &self.names[index])
+    }
+
+    /// Says what values a name can have.
+    pub(crate) fn set_values(&mut self, name: &str, values: Vec<String>) {
+        if let Some(&index) = self.index.get(name) {
+            self.names[index].values = values;
+        }
     }
 
     /// Lets a name be of either shape.

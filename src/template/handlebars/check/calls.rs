@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use handlebars::JsonRender;
 use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
 use serde_json::Value as Json;
 
@@ -36,8 +37,18 @@ impl Checker<'_> {
         // An architecture is compared with keys of the table: another word would never be equal.
         let compares = ["eq", "ne", "in"].contains(&name);
         let about_arch = compares && call.params.iter().any(names_arch);
+        // Likewise a value of an axis.
+        let axis = call
+            .params
+            .iter()
+            .find_map(|param| self.axis(param))
+            .filter(|_| compares);
         let mut first = None;
         for (index, param) in call.params.iter().enumerate() {
+            if let (Some(axis), Parameter::Literal(value)) = (&axis, param) {
+                self.on_axis(axis, &value.render());
+                continue;
+            }
             // `join` and `each` take a list first; the separator and the rest are plain.
             let takes = match (helper.takes, index) {
                 (Takes::Texts, 1..) => Takes::Text,
@@ -51,6 +62,30 @@ impl Checker<'_> {
         }
         self.keys(helper, call, place);
         first
+    }
+
+    /// The name of the axis that an argument is the value of.
+    fn axis(&self, param: &Parameter) -> Option<String> {
+        let name = param.as_name()?;
+        let name = name.strip_prefix("@root.").unwrap_or(name);
+        let axis = self.language.names.get(name)?;
+        (matches!(param, Parameter::Path(_)) && !axis.values.is_empty()).then(|| name.to_string())
+    }
+
+    /// Refuses a text that an axis does not have.
+    fn on_axis(&mut self, axis: &str, text: &str) {
+        let place = self.find(text);
+        let values = self
+            .language
+            .names
+            .get(axis)
+            .map(|axis| axis.values.clone());
+        let values = values.unwrap_or_default();
+        if !values.iter().any(|value| value == text) {
+            let message = format!("`{text}` is not on the axis `{axis}`");
+            let help = format!("it has: {}", values.join(", "));
+            self.problem(Code::BadArgument, place, message).help = Some(help);
+        }
     }
 
     fn unknown_helper(&mut self, name: &str, place: Place, form: Form) {
@@ -193,6 +228,12 @@ impl Checker<'_> {
                     let message = format!("`{}` takes no `{key}=`", helper.name);
                     let help = format!("write {}", helper.usage);
                     self.problem(Code::BadArgument, place, message).help = Some(help);
+                }
+                Keys::Choices if !call.params.is_empty() && key != "default" => {
+                    if let Some(axis) = self.axis(&call.params[0]) {
+                        self.rest = rest.clone();
+                        self.on_axis(&axis, key);
+                    }
                 }
                 Keys::Choices
                     if call.params.is_empty()
