@@ -63,7 +63,11 @@ impl Inside {
             self.beside(path).ok_or_else(|| outside("its folder"))?
         };
         // A pipe would be waited for, and a folder is not a file's place.
-        if !target.is_file() {
+        let regular = match metadata.is_symlink() {
+            true => target.is_file(),
+            false => metadata.is_file(),
+        };
+        if !regular {
             let message = "something that is no regular file stands here";
             return Err(Diagnostic::error(Code::Io, Place::file(path), message)
                 .help("move it away, or choose another `output`"));
