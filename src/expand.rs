@@ -3,7 +3,8 @@
 //! [`Expander::new`] prepares what all templates of a folder share; [`Expander::expand`] renders one template for every
 //! cell. Pure: paths are worked out and nothing is read or written.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,8 +30,16 @@ pub struct Rendered {
     pub template: PathBuf,
     /// Where its path is said: the `output` of the settings, else the template.
     pub place: Place,
-    /// What it is for.
-    pub cell: Cell,
+    /// What it is for: one cell, or several that come out the same at one path.
+    pub cells: Vec<Cell>,
+}
+
+impl Rendered {
+    /// Whether this file at the same path is for other architectures and comes out the same.
+    fn may_share(&self, other: &Rendered) -> bool {
+        let axes = |file: &Rendered| file.cells.first().map(|cell| cell.axes.clone());
+        self.text == other.text && axes(self) == axes(other)
+    }
 }
 
 /// Renders templates that share one [`Config`].
@@ -110,7 +119,7 @@ impl<'a> Expander<'a> {
             .map(|name| name.to_string_lossy())
             .unwrap_or_default();
         let stem = name.strip_suffix(".cross").unwrap_or(&name);
-        let mut rendered = Vec::with_capacity(self.cells.len());
+        let mut rendered = Files::default();
         let mut failures = Failures::default();
         for (cell, context) in &self.cells {
             let context = context.with_stem(stem);
@@ -127,12 +136,12 @@ impl<'a> Expander<'a> {
                 }
             };
             match template.render(&context) {
-                Ok(text) => rendered.push(self.finish(path, to, text, cell)),
+                Ok(text) => rendered.add(self.finish(path, to, text, cell)),
                 Err(found) => failures.add(found, &context),
             }
         }
         match failures.is_empty() {
-            true => Ok(rendered),
+            true => Ok(rendered.files),
             false => Err(failures.into_diagnostics()),
         }
     }
@@ -204,7 +213,31 @@ impl<'a> Expander<'a> {
             has_header,
             template: template.to_path_buf(),
             place,
-            cell: cell.clone(),
+            cells: vec![cell.clone()],
+        }
+    }
+}
+
+/// Files in the making. Architectures that make the same one, as those of one `Dockerfile` for all platforms do, share
+/// it; points of the matrix do not, since each is an image of its own.
+#[derive(Default)]
+struct Files {
+    files: Vec<Rendered>,
+    by_path: HashMap<PathBuf, usize>,
+}
+
+impl Files {
+    fn add(&mut self, file: Rendered) {
+        match self.by_path.entry(file.path.clone()) {
+            Entry::Occupied(known) if self.files[*known.get()].may_share(&file) => {
+                self.files[*known.get()].cells.extend(file.cells);
+            }
+            // Two texts at one path are a clash, which is told where all templates are known.
+            Entry::Occupied(_) => self.files.push(file),
+            Entry::Vacant(free) => {
+                free.insert(self.files.len());
+                self.files.push(file);
+            }
         }
     }
 }

@@ -53,8 +53,8 @@ pub struct Outcome {
     pub template: PathBuf,
     /// Where the file's path is said: the `output` of the settings, else the template.
     pub place: Place,
-    /// What it is for; nothing for an orphan.
-    pub cell: Option<Cell>,
+    /// What it is for: one cell, or several that share it; none for an orphan.
+    pub cells: Vec<Cell>,
     /// What it should hold; nothing for an orphan.
     pub wanted: Option<String>,
     /// What it holds; nothing where there is no file.
@@ -78,7 +78,7 @@ impl Outcome {
             target,
             template: rendered.template,
             place: rendered.place,
-            cell: Some(rendered.cell),
+            cells: rendered.cells,
             wanted: Some(rendered.text),
             found,
         }
@@ -92,7 +92,7 @@ impl Outcome {
             target: path.to_path_buf(),
             template: template.to_path_buf(),
             place: Place::file(path),
-            cell: None,
+            cells: Vec::new(),
             wanted: None,
             found: Some(found),
         }

@@ -18,6 +18,23 @@ pub struct Cell {
     pub axes: Vec<(String, Value)>,
 }
 
+/// Cells for messages: the first by its names, the others by their number.
+pub(crate) fn describe(cells: &[Cell]) -> String {
+    let Some(first) = cells.first() else {
+        return "nothing".to_string();
+    };
+    let axes = first
+        .axes
+        .iter()
+        .map(|(name, value)| format!(" with {name} `{}`", value.text().unwrap_or_default()));
+    let first = format!("`{}`{}", first.arch, axes.collect::<String>());
+    match cells.len() {
+        1 => first,
+        2 => format!("{first} and another"),
+        more => format!("{first} and {} others", more - 1),
+    }
+}
+
 impl Cell {
     fn matches(&self, pairs: &[(String, String)]) -> bool {
         pairs.iter().all(|(key, wanted)| match key.as_str() {

@@ -20,6 +20,7 @@ use crate::template::{Dialect, Names};
 use crate::value::Value;
 
 pub use cells::Cell;
+pub(crate) use cells::describe;
 
 /// The name of a project's settings file.
 pub const FILE_NAME: &str = "crossfile.toml";

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::FILE_NAME;
+use crate::config::{FILE_NAME, describe};
 use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
 use crate::discover::{Found, IGNORE};
 use crate::expand::{Expander, parse};
@@ -115,7 +115,10 @@ fn fill(
     let mut problems = Vec::new();
     for mut file in rendered {
         if !file.path.starts_with(&found.root) {
-            let message = format!("the file for `{}` would leave the project", file.cell.arch);
+            let message = format!(
+                "the file for {} would leave the project",
+                describe(&file.cells)
+            );
             problems.push(
                 Diagnostic::error(Code::OutputOutside, file.place, message)
                     .related(Place::file(&file.path), "it would be here")
@@ -128,8 +131,8 @@ fn fill(
                 Ok(below) => file.path = out_dir.join(below),
                 Err(_) => {
                     let message = format!(
-                        "the file for `{}` is not below the folder given",
-                        file.cell.arch
+                        "the file for {} is not below the folder given",
+                        describe(&file.cells)
                     );
                     problems.push(
                         Diagnostic::error(Code::OutputOutside, file.place, message)
@@ -143,8 +146,8 @@ fn fill(
         match inside.look(&file.path) {
             Ok(look) if is_kept(&look, &file.text, found) => {
                 let message = format!(
-                    "the file for `{}` would overwrite a template or settings",
-                    file.cell.arch
+                    "the file for {} would overwrite a template or settings",
+                    describe(&file.cells)
                 );
                 problems.push(
                     Diagnostic::error(Code::OutputClash, file.place, message)

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::arch::{ArchMap, ArchName};
-use crate::config::{Config, Inputs, Overrides};
+use crate::config::{Config, Inputs, Overrides, describe};
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::discover::{Discovery, Found, discover, root_of};
 use crate::document::Located;
@@ -350,15 +350,7 @@ fn clashes(outcomes: &[Outcome], kept: &Kept) -> Vec<Diagnostic> {
     let mut taken: HashMap<&Path, &Outcome> = HashMap::new();
     let mut clashes: Vec<Diagnostic> = Vec::new();
     for outcome in outcomes {
-        let of = |outcome: &Outcome| match &outcome.cell {
-            Some(cell) => {
-                let axes = cell.axes.iter().map(|(name, value)| {
-                    format!(" with {name} `{}`", value.text().unwrap_or_default())
-                });
-                format!("`{}`{}", cell.arch, axes.collect::<String>())
-            }
-            None => "nothing".to_string(),
-        };
+        let of = |outcome: &Outcome| describe(&outcome.cells);
         let problem = if let Some(what) = kept.0.get(&outcome.target) {
             let message = format!("the file for {} would overwrite {what}", of(outcome));
             Diagnostic::error(Code::OutputClash, outcome.place.clone(), message)

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossfile::{
-    Diagnostic, DiskInputs, Expansion, Outcome, Project, Selection, Status, WriteOptions, Written,
-    diff,
+    Cell, Diagnostic, DiskInputs, Expansion, Outcome, Project, Selection, Status, WriteOptions,
+    Written, diff,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -346,13 +346,14 @@ impl Mode<'_> {
         let files = self.expansion.outcomes.iter().map(|outcome| JsonFile {
             path: self.output.show(&outcome.path),
             template: self.output.show(&outcome.template),
-            arch: outcome.cell.as_ref().map(|cell| cell.arch.to_string()),
-            axes: outcome
-                .cell
-                .iter()
-                .flat_map(|cell| &cell.axes)
-                .map(|(name, value)| (name.clone(), value.to_json()))
-                .collect(),
+            cell: match outcome.cells.as_slice() {
+                [cell] => Some(JsonCell::new(cell)),
+                _ => None,
+            },
+            cells: match outcome.cells.as_slice() {
+                [] | [_] => Vec::new(),
+                cells => cells.iter().map(JsonCell::new).collect(),
+            },
             status: outcome.status,
             written: done
                 .as_ref()
@@ -382,13 +383,34 @@ struct JsonResult<D> {
 }
 
 #[derive(Serialize)]
+struct JsonCell {
+    arch: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    axes: BTreeMap<String, Json>,
+}
+
+impl JsonCell {
+    fn new(cell: &Cell) -> JsonCell {
+        let axes = cell.axes.iter();
+        JsonCell {
+            arch: cell.arch.to_string(),
+            axes: axes
+                .map(|(name, value)| (name.clone(), value.to_json()))
+                .collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
 struct JsonFile {
     path: String,
     template: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    arch: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    axes: BTreeMap<String, Json>,
+    /// The one cell that the file is for.
+    #[serde(flatten)]
+    cell: Option<JsonCell>,
+    /// The cells that share the file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cells: Vec<JsonCell>,
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     written: Option<bool>,
