@@ -53,7 +53,7 @@ pub use outcome::{Outcome, Status};
 pub use project::{Expansion, Project, Selection, WriteOptions, Written};
 pub use template::{
     Dialect, Language, Missing, Name, NameKind, Names, NoPartials, Parsed, PartialFolders,
-    Partials, RenderFailure, Shape, Template,
+    Partials, RenderFailure, Shape, Template, Traced,
 };
 pub use value::Value;
 

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::dockerfile::{INSTRUCTIONS, lines};
 use crate::template::names::{Names, Shape};
-use crate::template::{Missing, RenderFailure};
+use crate::template::{Missing, RenderFailure, Traced};
 
 /// The five forms of the gate found in use. One file uses one form; what one form calls a gate is another's leftover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,8 +244,29 @@ impl Placeholder {
 
     /// Joins the segments for one cell.
     pub(crate) fn render(&self, context: &Context) -> Result<String, Vec<RenderFailure>> {
+        let mut out = String::with_capacity(self.source.text().len() + 256);
+        self.join(context, |_, _, text| out.push_str(text))?;
+        Ok(out)
+    }
+
+    /// The same, with the origin of every byte.
+    pub(crate) fn trace(&self, context: &Context) -> Result<Traced, Vec<RenderFailure>> {
+        let mut traced = Traced::with_capacity(self.source.text().len() + 256);
+        self.join(context, |range, verbatim, text| match verbatim {
+            true => traced.push_verbatim(&self.source, range.clone()),
+            false => traced.push_printed(&self.source, range.clone(), text),
+        })?;
+        Ok(traced)
+    }
+
+    /// Hands out the pieces for one cell in order: the range of the source, whether its text stands for itself, and
+    /// the text.
+    fn join(
+        &self,
+        context: &Context,
+        mut add: impl FnMut(&Range<usize>, bool, &str),
+    ) -> Result<(), Vec<RenderFailure>> {
         let text = self.source.text();
-        let mut out = String::with_capacity(text.len() + 256);
         let mut missing = Vec::new();
         for segment in &self.segments {
             if segment.gated && !context.is_emulated() {
@@ -253,9 +274,9 @@ impl Placeholder {
             }
             for piece in &segment.pieces {
                 match piece {
-                    Piece::Text(range) => out.push_str(&text[range.clone()]),
+                    Piece::Text(range) => add(range, true, &text[range.clone()]),
                     Piece::Name(name, range) => match context.text(name) {
-                        Some(value) => out.push_str(&value),
+                        Some(value) => add(range, false, &value),
                         None => {
                             let place = Place::new(&self.source, range.clone());
                             let name = name.clone();
@@ -266,7 +287,7 @@ impl Placeholder {
             }
         }
         match missing.is_empty() {
-            true => Ok(out),
+            true => Ok(()),
             false => Err(missing),
         }
     }

@@ -11,6 +11,7 @@ use handlebars::{
 use serde_json::Value as Json;
 
 use crate::context::ARCH_KEY;
+use crate::template::handlebars::marks::is_blank;
 use crate::template::handlebars::tags::MAX_DEPTH;
 
 /// Whether a helper is written `{{#name}}…{{/name}}`.
@@ -360,7 +361,7 @@ impl HelperDef for Include {
         let body = body.strip_suffix('\r').unwrap_or(body);
         let margin = " ".repeat(indent);
         for (index, line) in body.split_inclusive('\n').enumerate() {
-            if index > 0 && !line.trim().is_empty() {
+            if index > 0 && !is_blank(line) {
                 out.write(&margin)?;
             }
             out.write(line)?;

@@ -385,7 +385,7 @@ fn culprit(source: &Arc<Source>, tags: &[Tag], error: &TemplateError) -> Option<
 }
 
 /// Turns the line that names the dialect into a comment of the same length, which goes with its line break.
-fn comment_out(text: &mut String, line: &Range<usize>) {
+pub(super) fn comment_out(text: &mut String, line: &Range<usize>) {
     let length = text[line.clone()].trim_end_matches(['\n', '\r']).len();
     let comment = format!("{{{{!{}}}}}", "x".repeat(length.saturating_sub(5)));
     text.replace_range(line.start..line.start + length, &comment);

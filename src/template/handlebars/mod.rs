@@ -8,22 +8,23 @@ mod blocks;
 mod check;
 pub(crate) mod helpers;
 mod loader;
+mod marks;
 pub(crate) mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use handlebars::{Handlebars, RenderErrorReason, no_escape};
 
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
 use crate::template::names::Names;
-use crate::template::{Language, Missing, RenderFailure};
+use crate::template::{Language, Missing, RenderFailure, Traced};
 use check::Frame;
 use helpers::{ABSENT, Form, HELP, HELPERS, signature};
-use loader::{Loader, Text};
+use loader::{Loader, Text, comment_out};
 use tags::{Scan, Tag, TagKind, first_word, scan};
 
 /// The name of the template itself in its registry. No partial can be called so.
@@ -99,9 +100,16 @@ pub(crate) struct HandlebarsTemplate {
     source: Arc<Source>,
     /// The sources of the partials, by the names that the registry has them under.
     partials: BTreeMap<String, Arc<Source>>,
+    /// The line of the template that names its dialect.
+    declaration: Range<usize>,
     used: BTreeSet<String>,
     warnings: Vec<Diagnostic>,
+    /// Made when the first origin is asked for.
+    marked: OnceLock<Option<Marked>>,
 }
+
+/// A registry whose templates bear marks, and the sources that the marks count.
+type Marked = (Handlebars<'static>, Vec<Arc<Source>>);
 
 /// The sources without the template's own.
 fn partials(mut texts: BTreeMap<String, Text>) -> BTreeMap<String, Arc<Source>> {
@@ -133,7 +141,7 @@ impl HandlebarsTemplate {
             registry,
             texts: BTreeMap::new(),
             used: BTreeSet::new(),
-            declaration: skip,
+            declaration: skip.clone(),
             visited: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
@@ -161,8 +169,10 @@ impl HandlebarsTemplate {
                 registry: loader.registry,
                 source: Arc::clone(source),
                 partials: partials(loader.texts),
+                declaration: skip,
                 used: loader.used,
                 warnings: loader.warnings,
+                marked: OnceLock::new(),
             }),
             false => Err(problems),
         }
@@ -187,6 +197,45 @@ impl HandlebarsTemplate {
         let data = handlebars::Context::wraps(context.to_json(&self.used));
         let rendered = data.and_then(|data| self.registry.render_with_context(MAIN, &data));
         rendered.map_err(|error| vec![self.failure(&error)])
+    }
+
+    /// The text for one cell with the origin of every byte.
+    pub(crate) fn trace(&self, context: &Context) -> Result<Traced, Vec<RenderFailure>> {
+        let plain = self.render(context)?;
+        let traced = self.trace_marked(context);
+        Ok(traced
+            .filter(|traced| traced.text() == plain)
+            .unwrap_or_else(|| {
+                // A text that holds the marks' own code points: its origin is known as a whole only.
+                let mut traced = Traced::with_capacity(plain.len());
+                traced.push_printed(&self.source, 0..0, &plain);
+                traced
+            }))
+    }
+
+    fn trace_marked(&self, context: &Context) -> Option<Traced> {
+        let (registry, sources) = self.marked.get_or_init(|| self.mark()).as_ref()?;
+        let data = handlebars::Context::wraps(context.to_json(&self.used)).ok()?;
+        let text = registry.render_with_context(MAIN, &data).ok()?;
+        marks::read(&text, sources)
+    }
+
+    fn mark(&self) -> Option<Marked> {
+        let mut registry = self.registry.clone();
+        let mut sources = vec![Arc::clone(&self.source)];
+        let mut main = self.source.text().to_string();
+        if !self.declaration.is_empty() {
+            comment_out(&mut main, &self.declaration);
+        }
+        let tree = registry.get_template(MAIN)?;
+        let marked = marks::mark(tree, &main, 0);
+        registry.register_template(MAIN, marked);
+        for (name, source) in &self.partials {
+            let marked = marks::mark(registry.get_template(name)?, source.text(), sources.len());
+            sources.push(Arc::clone(source));
+            registry.register_template(name, marked);
+        }
+        Some((registry, sources))
     }
 
     /// The crate's error with a place in the source: it knows the position of the tag and the reason.
