@@ -1,6 +1,10 @@
 //! The few facts of Dockerfile syntax that expansion needs. Not a parser: it judges nothing.
 
+mod instruction;
+
 use std::ops::Range;
+
+pub use instruction::{Instruction, Word, instructions};
 
 /// The instructions of a Dockerfile, from Docker's Dockerfile reference.
 pub const INSTRUCTIONS: &[&str] = &[
