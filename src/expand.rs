@@ -114,11 +114,7 @@ impl<'a> Expander<'a> {
         template: &Template,
     ) -> Result<Vec<Rendered>, Vec<Diagnostic>> {
         let output = self.output.as_ref().map_err(Clone::clone)?;
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy())
-            .unwrap_or_default();
-        let stem = name.strip_suffix(".cross").unwrap_or(&name);
+        let stem = &stem(path);
         let mut rendered = Files::default();
         let mut failures = Failures::default();
         for (cell, context) in &self.cells {
@@ -182,11 +178,7 @@ impl<'a> Expander<'a> {
 
     /// The path of every cell's file, for those whose path can be worked out.
     pub fn paths(&self, path: &Path) -> Vec<PathBuf> {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy())
-            .unwrap_or_default();
-        let stem = name.strip_suffix(".cross").unwrap_or(&name);
+        let stem = &stem(path);
         let Ok(output) = &self.output else {
             return Vec::new();
         };
@@ -195,6 +187,19 @@ impl<'a> Expander<'a> {
             .iter()
             .map(|(cell, context)| output.path(stem, path, cell, &context.with_stem(stem)));
         paths.filter_map(Result::ok).map(|(path, _)| path).collect()
+    }
+
+    /// What a template makes a file for: every cell, with its values for this template and its file's path. Cells whose
+    /// path cannot be worked out are left out.
+    pub(crate) fn sheets(&self, path: &Path) -> impl Iterator<Item = (&Cell, Context, PathBuf)> {
+        let stem = stem(path);
+        let output = self.output.as_ref().ok();
+        let path = path.to_path_buf();
+        self.cells.iter().filter_map(move |(cell, context)| {
+            let context = context.with_stem(&stem);
+            let to = output?.path(&stem, &path, cell, &context).ok()?;
+            Some((cell, context, to.0))
+        })
     }
 
     fn finish(&self, template: &Path, to: (PathBuf, Place), text: String, cell: &Cell) -> Rendered {
@@ -325,6 +330,12 @@ impl Pattern {
             }
         }
     }
+}
+
+/// A template's name without `.cross`.
+fn stem(template: &Path) -> String {
+    let name = template.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(".cross").unwrap_or(&name).to_string()
 }
 
 /// `folder` joined with a relative path, `.` and `..` worked out. Nothing where the path is absolute, empty or ends in

@@ -33,6 +33,7 @@ pub mod dockerfile;
 pub mod document;
 pub mod expand;
 mod header;
+mod lint;
 mod naming;
 mod outcome;
 mod project;
@@ -50,7 +51,7 @@ pub use document::Located;
 pub use expand::{Expander, Rendered};
 pub use header::template_of;
 pub use outcome::{Outcome, Status};
-pub use project::{Expansion, Project, Selection, WriteOptions, Written};
+pub use project::{Expansion, Lint, Project, Selection, WriteOptions, Written};
 pub use template::{
     Dialect, Language, Missing, Name, NameKind, Names, NoPartials, Parsed, PartialFolders,
     Partials, RenderFailure, Shape, Template, Traced,

@@ -206,6 +206,8 @@ pub struct Config {
     pub passthrough: BTreeSet<String>,
     /// How the image is named and built.
     pub image: ImageSettings,
+    /// `[lint] allow`: the codes of findings that are not reported.
+    pub lint_allow: Vec<Located<String>>,
     /// What is said for single architectures.
     pub arch: BTreeMap<ArchName, ArchSettings>,
     /// The names that templates may use.
@@ -235,6 +237,42 @@ impl Config {
         inputs: &dyn Inputs,
     ) -> Result<Config, Vec<Diagnostic>> {
         read::read(layers, overrides, inputs)
+    }
+
+    /// Whether findings of a code are not to be reported.
+    pub fn allows(&self, code: crate::diagnostic::Code) -> bool {
+        let names = self.lint_allow.iter();
+        names.into_iter().any(|name| name.value == code.as_str())
+    }
+
+    /// Every name that settings outside of templates use: in image names, tags, build arguments and output paths.
+    pub(crate) fn names_in_settings(&self) -> BTreeSet<String> {
+        let per_arch = self.arch.values().map(|settings| &settings.image);
+        let mut texts: Vec<String> = Vec::new();
+        for image in std::iter::once(&self.image).chain(per_arch) {
+            let single = [&image.image, &image.arch_tag, &image.context];
+            let single = single.into_iter().flatten();
+            let tags = image.tags.iter().flatten();
+            texts.extend(single.chain(tags).map(|text| text.value.clone()));
+            for arg in image.build_args.values() {
+                if let Slot::Value(value) = &arg.value {
+                    texts.extend(value.text());
+                }
+            }
+        }
+        let outputs = self
+            .arch
+            .values()
+            .filter_map(|settings| settings.output.as_ref());
+        texts.extend(
+            outputs
+                .chain(&self.output)
+                .map(|output| output.value.clone()),
+        );
+        let words = texts
+            .iter()
+            .map(|text| crate::template::words_in_tags(text));
+        words.flatten().collect()
     }
 
     /// Whether lines for QEMU stay for an architecture, and whether the host runs it itself. Neither holds for what

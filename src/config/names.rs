@@ -1,7 +1,5 @@
 //! The flat list of names that a project's templates may use, each defined once.
 
-use std::path::Path;
-
 use crate::config::{Axis, Config, Var};
 use crate::context::Slot;
 use crate::diagnostic::{Code, Diagnostic};
@@ -75,7 +73,7 @@ fn lay(
         .map(|name| (name.kind.clone(), name.shape.clone()));
     match known {
         Some((kind, known)) if kind == NameKind::Var || over.contains(&kind) => {
-            let given = var.place.source().path() == Path::new("command line");
+            let given = var.place.source().is_argument();
             if given && matches!(known, Shape::List(_) | Shape::Table(_)) {
                 let message = format!("`{name}` is a list or a table, and this is one value");
                 let help = "change it in crossfile.toml";

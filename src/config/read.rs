@@ -11,7 +11,7 @@ use crate::config::{
     ImageSettings, Inputs, Layer, Overrides, Var, names,
 };
 use crate::context::Slot;
-use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::diagnostic::{Code, Diagnostic, Place, Severity, unknown_code};
 use crate::document::{Fields, Located, Node, NodeValue, Table};
 use crate::template::{Dialect, Names};
 use crate::value::Value;
@@ -44,6 +44,7 @@ pub(crate) fn read(
     let var_table = fields.table("vars");
     let column_table = fields.table("columns");
     let matrix = fields.table("matrix");
+    let lint = fields.table("lint");
     let arch_table = fields.table("arch");
     fields.finish();
 
@@ -127,6 +128,7 @@ pub(crate) fn read(
         )
     });
 
+    let lint_allow = lint_allow(lint, &mut problems);
     let mut config = Config {
         arches,
         arches_are_given,
@@ -139,6 +141,7 @@ pub(crate) fn read(
         dialect,
         passthrough: passthrough_set(passthrough, &mut problems),
         image,
+        lint_allow,
         arch,
         names: Names::default(),
         warnings: Vec::new(),
@@ -277,6 +280,26 @@ fn passthrough_set(
         }
     }
     set
+}
+
+/// The codes that `[lint]` allows. An error cannot be allowed.
+fn lint_allow(table: Option<&Table>, problems: &mut Vec<Diagnostic>) -> Vec<Located<String>> {
+    let Some(table) = table else {
+        return Vec::new();
+    };
+    let mut fields = Fields::new(table, problems);
+    let allow = fields.strings("allow").unwrap_or_default();
+    fields.finish();
+    for name in &allow {
+        if Code::parse(&name.value).is_none() {
+            problems.push(unknown_code(
+                &name.value,
+                name.place.clone(),
+                Severity::Error,
+            ));
+        }
+    }
+    allow
 }
 
 fn image_settings(fields: &mut Fields<'_, '_>, inputs: &dyn Inputs) -> ImageSettings {

@@ -56,6 +56,11 @@ macro_rules! codes {
                 match self { $(Code::$variant => $name),+ }
             }
 
+            /// The code of this name.
+            pub fn parse(name: &str) -> Option<Code> {
+                Code::ALL.iter().copied().find(|code| code.as_str() == name)
+            }
+
             /// One line that says what the code stands for.
             pub fn meaning(self) -> &'static str {
                 match self { $(Code::$variant => $meaning),+ }
@@ -96,6 +101,41 @@ codes! {
     OutputOutside "output-outside" "A generated file would leave the project's folder.",
     Foreign "foreign" "A file that crossfile did not write stands where a generated one belongs.",
     Unused "unused" "Something is declared and never used.",
+    LeftoverToken "leftover-token" "Something that looks like a placeholder is still there in a generated file.",
+    DanglingContinuation "dangling-continuation" "A dropped line leaves the line before it continued into what follows.",
+    BeforeFrom "before-from" "An instruction comes before the first `FROM`.",
+    NoFrom "no-from" "A generated Dockerfile has no `FROM`.",
+    MissingStage "missing-stage" "A stage is named that only other architectures have.",
+    ForeignBase "foreign-base" "A base image is of another architecture.",
+    BaseGap "base-gap" "A column of base images leaves an architecture out.",
+    BadVariant "bad-variant" "A platform is written out that nobody can pull.",
+    LateHandler "late-handler" "QEMU's handler is copied after the first `RUN`.",
+    MissingHandler "missing-handler" "QEMU's handler is copied from a build context that does not hold it.",
+    Stale "stale" "A generated file is older than what it is made from.",
+    EditedByHand "edited-by-hand" "A generated file was changed, and not its template.",
+}
+
+impl Code {
+    /// Whether it answers a question (`lint`, `--check`) with no, rather than saying that something was not done. A
+    /// finding may be allowed by a project; an error may not.
+    pub fn is_finding(self) -> bool {
+        matches!(
+            self,
+            Code::LeftoverToken
+                | Code::DanglingContinuation
+                | Code::BeforeFrom
+                | Code::NoFrom
+                | Code::MissingStage
+                | Code::ForeignBase
+                | Code::BaseGap
+                | Code::BadVariant
+                | Code::LateHandler
+                | Code::MissingHandler
+                | Code::Foreign
+                | Code::Stale
+                | Code::EditedByHand
+        )
+    }
 }
 
 impl fmt::Display for Code {
@@ -194,6 +234,16 @@ impl Diagnostic {
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+}
+
+/// The problem of a word that is no code, where one was to be.
+pub(crate) fn unknown_code(word: &str, place: Place, severity: Severity) -> Diagnostic {
+    let message = format!("`{word}` is no code of a message");
+    let help = match closest(word, Code::ALL.iter().map(|code| code.as_str())) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "the codes are listed by `crossfile explain`".to_string(),
+    };
+    Diagnostic::new(severity, Code::BadValue, place, message).help(help)
 }
 
 /// The known name most like `name`, if any is near enough to be what was meant.

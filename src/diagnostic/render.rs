@@ -26,6 +26,40 @@ impl Diagnostic {
         self.render_with(display, &severity, &Renderer::styled())
     }
 
+    /// The diagnostic as one line that GitHub Actions makes an annotation of, at its place in the file: a workflow command
+    /// (`::error file=…,line=…::message`). `display` gives paths from the top of the repository.
+    pub fn render_github(&self, display: &dyn Fn(&Path) -> String) -> String {
+        let command = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "notice",
+        };
+        let mut properties = Vec::new();
+        let source = self.place.source();
+        if !source.is_argument() {
+            properties.push(format!("file={}", property(&display(source.path()))));
+        }
+        if !source.is_argument() && !source.text().is_empty() {
+            let (line, column) = self.place.line_column();
+            let (last, end) = source.line_column(self.place.span().end);
+            properties.push(format!("line={line}"));
+            // GitHub takes columns of one line only.
+            match last == line {
+                true => properties.push(format!("col={column},endColumn={}", end.max(column + 1))),
+                false => properties.push(format!("endLine={last}")),
+            }
+        }
+        properties.push(format!("title=crossfile {}", property(self.code.as_str())));
+        let mut message = self.message.clone();
+        for (place, what) in &self.related {
+            message.push_str(&format!("\n{}: {what}", location(place, display)));
+        }
+        if let Some(help) = &self.help {
+            message.push_str(&format!("\nhelp: {help}"));
+        }
+        format!("::{command} {}::{}\n", properties.join(","), data(&message))
+    }
+
     fn render_with(
         &self,
         display: &dyn Fn(&Path) -> String,
@@ -59,6 +93,17 @@ fn location(place: &Place, display: &dyn Fn(&Path) -> String) -> String {
     }
     let (line, column) = place.line_column();
     format!("{path}:{line}:{column}")
+}
+
+/// The escapes of GitHub's workflow commands (actions/toolkit, packages/core/src/command.ts).
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 fn push_snippet(

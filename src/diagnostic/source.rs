@@ -26,6 +26,11 @@ impl Source {
         &self.path
     }
 
+    /// Whether this is an argument of the command line rather than a file.
+    pub fn is_argument(&self) -> bool {
+        self.path == Path::new(COMMAND_LINE)
+    }
+
     /// The whole text.
     pub fn text(&self) -> &str {
         &self.text
@@ -65,6 +70,9 @@ impl Source {
     }
 }
 
+/// The name of the source that an argument is.
+const COMMAND_LINE: &str = "command line";
+
 /// A span of bytes in a [`Source`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Place {
@@ -89,7 +97,7 @@ impl Place {
 
     /// An argument of the command line, as a text to point into.
     pub fn argument(text: &str) -> Place {
-        Place::new(&Source::new("command line", text), 0..text.len())
+        Place::new(&Source::new(COMMAND_LINE, text), 0..text.len())
     }
 
     /// The text that the span lies in.

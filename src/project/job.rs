@@ -9,6 +9,7 @@ use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
 use crate::discover::{Found, IGNORE};
 use crate::expand::{Expander, parse};
 use crate::header::template_of;
+use crate::lint::is_silenced;
 use crate::outcome::Outcome;
 use crate::project::Selection;
 use crate::read;
@@ -103,7 +104,9 @@ fn fill(
         }
     };
     check_name(&found.path)?;
-    job.problems.extend(template.warnings.iter().cloned());
+    let warnings = template.warnings.iter();
+    let warnings = warnings.filter(|warning| !is_silenced(warning, &found.config));
+    job.problems.extend(warnings.cloned());
     job.names.clone_from(template.names());
     job.partials = template
         .partials()
@@ -222,7 +225,7 @@ fn check_name(path: &Path) -> Result<(), Vec<Diagnostic>> {
 }
 
 /// Where a template's partials are looked for: beside it, and in `templates/` from there up to the root.
-fn partial_folders(root: &Path, template: &Path) -> Vec<PathBuf> {
+pub(super) fn partial_folders(root: &Path, template: &Path) -> Vec<PathBuf> {
     let folder = template.parent().unwrap_or(root);
     let above = folder
         .ancestors()

@@ -4,6 +4,7 @@
 //! step that changes the disk, and does nothing while a settings file is wrong or two outputs share a path.
 
 mod job;
+mod lint;
 mod orphans;
 mod writing;
 
@@ -22,6 +23,7 @@ use crate::expand::Expander;
 use crate::outcome::{Outcome, Status};
 use job::{Job, Kind, job};
 
+pub use lint::Lint;
 pub use writing::{WriteOptions, Written};
 
 /// Which of a project's files are asked for, and where they go.

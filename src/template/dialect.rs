@@ -74,10 +74,15 @@ pub(crate) fn declared(source: &Arc<Source>) -> Result<Option<Declaration>, Diag
         let setting = setting.trim();
         let start = line.start + text[line.clone()].find(setting).unwrap_or(0);
         let place = Place::new(source, start..start + setting.len());
+        // What may be allowed is lint's to judge.
+        if setting.starts_with("allow=") {
+            continue;
+        }
         let Some(name) = setting.strip_prefix("dialect=") else {
             let message = format!("`{setting}` is not a setting of a template");
-            return Err(Diagnostic::error(Code::BadValue, place, message)
-                .help("write `# crossfile: dialect=placeholder` or `dialect=handlebars`"));
+            return Err(Diagnostic::error(Code::BadValue, place, message).help(
+                "write `# crossfile: dialect=placeholder`, `dialect=handlebars`, or `allow=CODE`",
+            ));
         };
         let dialect = Dialect::parse(name.trim(), place)?;
         return Ok(Some(Declaration { dialect, line }));

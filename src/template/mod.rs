@@ -153,6 +153,19 @@ pub(crate) fn is_template(text: &str, names: &Names) -> bool {
         || dialect::detect(text, names).is_some()
 }
 
+/// What looks like a placeholder, a gate or a tag in a text that was rendered, each with whether its name is known.
+pub(crate) fn leftovers(text: &str, names: &Names) -> Vec<(std::ops::Range<usize>, bool)> {
+    let mut found = placeholder::leftovers(text, names);
+    found.extend(handlebars::known_tags(text, names).map(|span| (span, true)));
+    found.sort_by_key(|(span, _)| span.start);
+    found
+}
+
+/// The names that a text's tags may mean: every word in them. For settings whose tags are looked at later.
+pub(crate) fn words_in_tags(text: &str) -> BTreeSet<String> {
+    handlebars::words(text).map(str::to_string).collect()
+}
+
 /// A name that was to be printed and has no value for the cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {

@@ -154,6 +154,21 @@ pub(crate) fn first_sign(text: &str, names: &Names) -> Option<Range<usize>> {
     gate.or_else(|| tokens(text).find(known))
 }
 
+/// Every gate and placeholder of the text, each with whether it is one of a known name.
+pub(crate) fn leftovers(text: &str, names: &Names) -> Vec<(Range<usize>, bool)> {
+    let gates = gates(text).map(|gate| (gate.marker, true));
+    let mut found: Vec<_> = gates.collect();
+    for token in tokens(text) {
+        let overlaps =
+            |(other, _): &(Range<usize>, bool)| other.start < token.end && token.start < other.end;
+        if !found.iter().any(overlaps) {
+            let name = names.get(&name_of(&text[token.clone()]));
+            found.push((token, name.is_some_and(|name| name.placeholder().is_some())));
+        }
+    }
+    found
+}
+
 fn gates(text: &str) -> impl Iterator<Item = Gate> {
     let mut at = 0;
     std::iter::from_fn(move || {

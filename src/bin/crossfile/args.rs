@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::lint::LintArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 use crossfile::config::DEFAULT_HOST;
 use crossfile::{Diagnostic, Located, Overrides, Place, Value};
@@ -35,6 +36,12 @@ pub(crate) enum Command {
     ///   crossfile generate --arch arm64v8 --stdout | docker build -f - .
     #[command(visible_alias = "gen", verbatim_doc_comment)]
     Generate(GenerateArgs),
+    /// Say what is wrong, or probably wrong, with what the templates make; write nothing
+    ///
+    /// Exits with 1 for findings, with 0 for warnings alone, with 2 where settings or a template cannot be read.
+    /// A finding is allowed by its code: `[lint] allow = ["CODE"]` in crossfile.toml, or a comment
+    /// `# crossfile: allow=CODE` at its line or above it.
+    Lint(LintArgs),
     /// Look things up in the table of architecture names
     Arch(ArchArgs),
 }
@@ -107,6 +114,8 @@ pub(crate) enum Format {
     Text,
     /// For programs; carries `"version": 1`
     Json,
+    /// Messages as annotations of GitHub Actions
+    Github,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,6 @@
 //! `crossfile generate`: the one stream of outcomes, written, checked, compared or printed.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsString;
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,16 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossfile::{
-    Cell, Diagnostic, DiskInputs, Expansion, Outcome, Project, Selection, Status, WriteOptions,
-    Written, diff,
+    Cell, Diagnostic, Expansion, Outcome, Project, Selection, Status, WriteOptions, Written, diff,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::args::{Format, GenerateArgs};
-use crate::output::{Exit, Output, relative};
+use crate::output::{Exit, Output, count, relative};
 
 pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
+    let output = &output.with_format(args.format);
     let overrides = match args.select.overrides(args.no_header, args.no_qemu) {
         Ok(overrides) => overrides,
         Err(problem) => {
@@ -37,12 +36,6 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
             return Ok(Exit::Error);
         }
     };
-    let text = |(name, value): (OsString, OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    let inputs = DiskInputs {
-        env: std::env::vars_os().filter_map(text).collect(),
-    };
     let paths: Vec<PathBuf> = args
         .paths
         .iter()
@@ -53,7 +46,7 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
         out_dir: args.out_dir.as_ref().map(|folder| output.complete(folder)),
     };
 
-    let project = Project::open(&paths, &overrides, &inputs);
+    let project = Project::open(&paths, &overrides, &output.inputs());
     let expansion = project.expand(&selection);
     let mode = Mode {
         args,
@@ -68,7 +61,7 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
     }
 }
 
-const NOTHING: &str = "found no template: a file that fits `templates` in crossfile.toml (by default Dockerfile*.cross) and holds a placeholder";
+pub(crate) const NOTHING: &str = "found no template: a file that fits `templates` in crossfile.toml (by default Dockerfile*.cross) and holds a placeholder";
 
 struct Mode<'a> {
     args: &'a GenerateArgs,
@@ -98,7 +91,7 @@ impl Mode<'_> {
         self.output.diagnostics(&problems);
         match self.args.format {
             Format::Json => self.output.json(&self.json(&problems, Some(&written)))?,
-            Format::Text => self.report(&written)?,
+            Format::Text | Format::Github => self.report(&written)?,
         }
         Ok(match () {
             () if interrupted.load(Ordering::SeqCst) => Exit::Interrupted,
@@ -418,11 +411,4 @@ struct JsonFile {
     content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     diff: Option<String>,
-}
-
-fn count(number: usize, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
-    }
 }

@@ -4,6 +4,7 @@ mod arch;
 mod args;
 mod generate;
 mod host;
+mod lint;
 mod output;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     };
     let exit = match args.command {
         Command::Generate(args) => generate::run(&args, &output),
+        Command::Lint(args) => lint::run(&args, &output),
         Command::Arch(args) => arch::run(&args, &output),
     };
     match exit {

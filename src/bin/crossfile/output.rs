@@ -1,11 +1,14 @@
 //! What the command prints: results to standard output, diagnostics and progress to standard error.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
-use crossfile::{Diagnostic, Severity};
+use crossfile::{Diagnostic, DiskInputs, Severity};
 use serde::Serialize;
+
+use crate::args::Format;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +40,14 @@ impl From<Exit> for ExitCode {
 }
 
 /// Where and how to print.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Output {
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     /// The working directory, read once.
     pub(crate) folder: PathBuf,
+    /// Diagnostics as annotations of GitHub Actions, which reads them from standard output.
+    github: bool,
 }
 
 impl Output {
@@ -51,7 +56,26 @@ impl Output {
             quiet,
             verbose,
             folder: std::env::current_dir()?,
+            github: false,
         })
+    }
+
+    /// The same for a command that was given a format.
+    pub(crate) fn with_format(&self, format: Format) -> Output {
+        Output {
+            github: format == Format::Github,
+            ..self.clone()
+        }
+    }
+
+    /// What a project reads from outside: files of the disk, and the environment as it is now.
+    pub(crate) fn inputs(&self) -> DiskInputs {
+        let text = |(name, value): (OsString, OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        DiskInputs {
+            env: std::env::vars_os().filter_map(text).collect(),
+        }
     }
 
     /// Prints a result.
@@ -81,8 +105,39 @@ impl Output {
             Severity::Note
         };
         for diagnostic in diagnostics.iter().filter(|d| d.severity >= least) {
-            anstream::eprint!("{}", diagnostic.render_styled(&|path| self.show(path)));
+            match self.github {
+                true => anstream::print!("{}", self.annotation(diagnostic)),
+                false => anstream::eprint!("{}", diagnostic.render_styled(&|path| self.show(path))),
+            }
         }
+    }
+
+    /// Prints diagnostics that are a command's result: all, or those that are more than warnings when asked to be quiet.
+    pub(crate) fn findings(&self, diagnostics: &[Diagnostic], format: Format) -> io::Result<()> {
+        let least = match self.quiet {
+            true => Severity::Error,
+            false => Severity::Note,
+        };
+        let mut stdout = anstream::stdout().lock();
+        for diagnostic in diagnostics.iter().filter(|found| found.severity >= least) {
+            let text = match format {
+                Format::Github => self.annotation(diagnostic),
+                _ => diagnostic.render_styled(&|path| self.show(path)),
+            };
+            stdout.write_all(text.as_bytes())?;
+        }
+        stdout.flush()
+    }
+
+    /// GitHub reads paths from the top of the repository, wherever a command runs.
+    fn annotation(&self, diagnostic: &Diagnostic) -> String {
+        diagnostic.render_github(&|path| {
+            let root = crossfile::root_of(path);
+            match root.join(".git").exists() {
+                true => relative(&root, path).display().to_string(),
+                false => self.show(path),
+            }
+        })
     }
 
     /// A path as seen from the working directory.
@@ -108,6 +163,14 @@ impl Output {
 /// A value as JSON for people and programs, its fields in the order of their declaration.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// A number of things: `1 file`, `2 files`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
 }
 
 /// The way from a folder to a path.

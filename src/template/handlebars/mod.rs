@@ -66,6 +66,28 @@ pub(crate) fn first_sign(text: &str, names: &Names) -> Option<Range<usize>> {
     tag.or_else(|| unclosed.into_iter().find(cut_off))
 }
 
+/// Every tag that begins with a known name or helper.
+pub(crate) fn known_tags(text: &str, names: &Names) -> impl Iterator<Item = Range<usize>> {
+    scan_all(text).filter_map(move |tag| {
+        let inner = &text[tag.inner.clone()];
+        let word = first_word(inner);
+        let known = names.get(word).is_some() || signature(word).is_some();
+        (known && !is_go(inner)).then(|| tag.span.clone())
+    })
+}
+
+/// Every word in the tags of a text.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
+    scan_all(text).flat_map(move |tag| {
+        let inner = &text[tag.inner.clone()];
+        inner.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+    })
+}
+
+fn scan_all(text: &str) -> impl Iterator<Item = Tag> {
+    scan(text).tags.into_iter()
+}
+
 fn is_name_or_call(inner: &str, names: &Names) -> bool {
     let word = first_word(inner);
     if names.get(word).is_some() || signature(word).is_some() {
