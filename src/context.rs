@@ -108,6 +108,11 @@ impl Context {
         self.emulated
     }
 
+    /// Whether the host runs the architecture itself: the name `native`.
+    pub fn is_native(&self) -> bool {
+        self.native
+    }
+
     /// What a name stands for here; nothing where no such name is.
     pub fn get(&self, name: &str) -> Option<&Slot> {
         match (name, &self.stem) {

@@ -16,6 +16,10 @@ use walkdir::{DirEntry, WalkDir};
 use crate::config::{Config, FILE_NAME, Inputs, Layer, Overrides};
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::read;
+use crate::template::PartialFolders;
+
+/// The folder beside a template, or above it, in which partials are looked for.
+const PARTIALS: &str = "templates";
 
 /// Says, in the form of `.gitignore`, what git sees and crossfile should not.
 pub(crate) const IGNORE: &str = ".crossfileignore";
@@ -32,6 +36,19 @@ pub struct Found {
     pub(crate) is_named: bool,
     /// The folder that its files may not leave: the nearest with a `.git`, else the one that was walked.
     pub root: PathBuf,
+}
+
+impl Found {
+    /// Where the template's partials are looked for: beside it, and in `templates/` from there up to the root.
+    pub fn partials(&self) -> PartialFolders {
+        let folder = self.path.parent().unwrap_or(&self.root);
+        let above = folder
+            .ancestors()
+            .take_while(|above| above.starts_with(&self.root));
+        let mut folders = vec![folder.to_path_buf()];
+        folders.extend(above.map(|above| above.join(PARTIALS)));
+        PartialFolders(folders)
+    }
 }
 
 /// What a walk came across.

@@ -440,6 +440,14 @@ impl Failures {
     }
 }
 
+/// Reads a template's file.
+///
+/// # Errors
+/// A file that cannot be read, or that is not UTF-8.
+pub fn source(path: &Path) -> Result<Arc<Source>, Diagnostic> {
+    crate::read::source(path)
+}
+
 /// Parses the text of a template under a folder's settings.
 ///
 /// # Errors

@@ -40,6 +40,7 @@ mod project;
 mod read;
 pub mod template;
 mod value;
+mod variables;
 pub mod write;
 
 pub use arch::{ArchMap, ArchName, Entry, Platform, ResolveError};
@@ -57,6 +58,7 @@ pub use template::{
     Partials, RenderFailure, Shape, Template, Traced,
 };
 pub use value::Value;
+pub use variables::{Variable, variables};
 
 /// The README's Rust example, run as a doc test.
 #[doc = include_str!("../README.md")]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::config::{Config, Var};
 use crate::context::{Context, Slot};
 use crate::diagnostic::{Code, Diagnostic, closest};
+use crate::document::Located;
 use crate::value::Value;
 
 /// One point of architectures × axes: what one generated file is for.
@@ -48,6 +49,41 @@ impl Cell {
 }
 
 impl Config {
+    /// The architectures that `--arch` chooses: of a project that lists its own only those, else any of the table. None
+    /// asked for is all.
+    ///
+    /// # Errors
+    /// Names that are no architecture of the project.
+    pub fn choose(&self, asked: &[Located<String>]) -> Result<Vec<ArchName>, Vec<Diagnostic>> {
+        let mut chosen = Vec::new();
+        let mut problems = Vec::new();
+        for name in asked {
+            match self.map.get(&name.value) {
+                None => problems.push(self.map.unknown_arch(name)),
+                Some(entry) if self.arches_are_given && !self.arches.contains(&entry.name) => {
+                    problems.push(self.not_of_the_project(name));
+                }
+                Some(entry) => chosen.push(entry.name.clone()),
+            }
+        }
+        match (problems.is_empty(), asked.is_empty()) {
+            (true, true) => Ok(self.arches.clone()),
+            (true, false) => Ok(chosen),
+            (false, _) => Err(problems),
+        }
+    }
+
+    /// The problem of an architecture of the table that the project does not list.
+    pub(crate) fn not_of_the_project(&self, name: &Located<String>) -> Diagnostic {
+        let list: Vec<_> = self.arches.iter().map(ArchName::as_str).collect();
+        let message = format!("`{}` is not one of the project's architectures", name.value);
+        let help = format!(
+            "add it to `arches` in crossfile.toml; there are: {}",
+            list.join(", ")
+        );
+        Diagnostic::error(Code::UnknownArch, name.place.clone(), message).help(help)
+    }
+
     /// The cells of the project for the given architectures, in their order within each combination of the axes.
     pub fn cells(&self, arches: &[ArchName]) -> Vec<Cell> {
         let mut cells = self.all_cells(arches);

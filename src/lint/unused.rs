@@ -18,7 +18,7 @@ impl Declarations {
         &mut self,
         config: &Config,
         used: &BTreeSet<String>,
-        folders: impl Iterator<Item = &'a Path> + Clone,
+        folders: &(impl Iterator<Item = &'a Path> + Clone),
     ) {
         for name in config.names.iter() {
             let Some(place) = &name.place else { continue };

@@ -13,11 +13,8 @@ use crate::lint::is_silenced;
 use crate::outcome::Outcome;
 use crate::project::Selection;
 use crate::read;
-use crate::template::{Parsed, PartialFolders, is_template, ordinary};
+use crate::template::{Parsed, is_template, ordinary};
 use crate::write::{Inside, Look};
-
-/// The folder beside a template, or above it, in which partials are looked for.
-const PARTIALS: &str = "templates";
 
 /// What a file that may be a template turned out to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,8 +87,7 @@ fn fill(
         }
         return Ok(());
     }
-    let partials = PartialFolders(partial_folders(&found.root, &found.path));
-    let template = match parse(&source, &found.config, &partials)? {
+    let template = match parse(&source, &found.config, &found.partials())? {
         Parsed::Template(template) => template,
         Parsed::NotATemplate(note) => {
             // One slip away from a template it is taken for one whose files are still wanted.
@@ -222,15 +218,4 @@ fn check_name(path: &Path) -> Result<(), Vec<Diagnostic>> {
     let message = "the path of a template has to be UTF-8 without control characters";
     let problem = Diagnostic::error(Code::BadName, Place::file(path), message);
     Err(vec![problem.help("rename the file or its folder")])
-}
-
-/// Where a template's partials are looked for: beside it, and in `templates/` from there up to the root.
-pub(super) fn partial_folders(root: &Path, template: &Path) -> Vec<PathBuf> {
-    let folder = template.parent().unwrap_or(root);
-    let above = folder
-        .ancestors()
-        .take_while(|above| above.starts_with(root));
-    let mut folders = vec![folder.to_path_buf()];
-    folders.extend(above.map(|above| above.join(PARTIALS)));
-    folders
 }

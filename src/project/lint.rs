@@ -15,10 +15,9 @@ use crate::lint::{
     Declarations, DiskContext, Sheet, base_gap, check_allowances, is_silenced, lint,
 };
 use crate::outcome::Status;
-use crate::project::job::partial_folders;
 use crate::project::{Expansion, Project, Selection};
 use crate::read;
-use crate::template::{Parsed, PartialFolders, RenderFailure};
+use crate::template::{Parsed, RenderFailure};
 
 /// What [`Project::lint`] found.
 #[derive(Debug, Default)]
@@ -111,7 +110,7 @@ impl Project {
         for (found, looked) in found.iter().zip(looked) {
             let mut used = looked.used;
             used.extend(found.config.names_in_settings());
-            declarations.add(&found.config, &used, folders.clone());
+            declarations.add(&found.config, &used, &folders);
             let config = Some(Arc::clone(&found.config));
             let own = looked.diagnostics.into_iter();
             diagnostics.extend(own.map(|diagnostic| (diagnostic, config.clone())));
@@ -174,8 +173,7 @@ fn look(found: &Found, expander: &Expander<'_>, known: &[Diagnostic]) -> Looked 
         looked.failed = true;
         return looked;
     };
-    let partials = PartialFolders(partial_folders(&found.root, &found.path));
-    let template = match parse(&source, &found.config, &partials) {
+    let template = match parse(&source, &found.config, &found.partials()) {
         Ok(Parsed::Template(template)) => template,
         Ok(Parsed::NotATemplate(_)) => return looked,
         Err(_) => {

@@ -191,17 +191,7 @@ impl Project {
             }
             let knows = |config: &Arc<Config>| config.map.get(&name.value).is_some();
             match configs.iter().find(|(config, _)| knows(config)) {
-                Some((config, _)) => {
-                    let list: Vec<_> = config.arches.iter().map(ArchName::as_str).collect();
-                    let message =
-                        format!("`{}` is not one of the project's architectures", name.value);
-                    let help = format!(
-                        "add it to `arches` in crossfile.toml; there are: {}",
-                        list.join(", ")
-                    );
-                    let place = name.place.clone();
-                    problems.push(Diagnostic::error(Code::UnknownArch, place, message).help(help));
-                }
+                Some((config, _)) => problems.push(config.not_of_the_project(name)),
                 None => {
                     let map = configs.first().map(|(config, _)| Arc::clone(&config.map));
                     let map = map.unwrap_or_else(ArchMap::builtin);

@@ -246,14 +246,16 @@ impl Placeholder {
         }
     }
 
-    /// The names that the template prints.
+    /// The names that the template uses; a gate asks for `cross`.
     pub(crate) fn names(&self) -> BTreeSet<String> {
+        let gated = self.segments.iter().any(|segment| segment.gated);
         let pieces = self.segments.iter().flat_map(|segment| &segment.pieces);
         pieces
             .filter_map(|piece| match piece {
                 Piece::Name(name, _) => Some(name.clone()),
                 Piece::Text(_) => None,
             })
+            .chain(gated.then(|| "cross".to_string()))
             .collect()
     }
 

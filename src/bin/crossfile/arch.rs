@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::args::{ArchArgs, ArchCommand, TableFormat};
 use crate::host::evidence;
-use crate::output::{Exit, Output, json};
+use crate::output::{Exit, Output, columns, json};
 
 pub(crate) fn run(args: &ArchArgs, output: &Output) -> io::Result<Exit> {
     // A project's own table holds for look-ups too; nothing else of its settings is needed, its environment least.
@@ -321,25 +321,6 @@ struct JsonHost<'a> {
     arch: &'a str,
     platform: &'a str,
     how: &'a str,
-}
-
-/// Rows in aligned columns, the last one as long as it likes.
-fn columns(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let last = column + 1 == row.len();
-            let shown = if cell.is_empty() && !last { "-" } else { cell };
-            let _ = write!(line, "{shown:<width$}  ", width = width(column));
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text
 }
 
 fn markdown(rows: &[Vec<String>]) -> String {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::lint::LintArgs;
+use crate::vars::VarsArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 use crossfile::config::DEFAULT_HOST;
 use crossfile::{Diagnostic, Located, Overrides, Place, Value};
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     /// A finding is allowed by its code: `[lint] allow = ["CODE"]` in crossfile.toml, or a comment
     /// `# crossfile: allow=CODE` at its line or above it.
     Lint(LintArgs),
+    /// Print every name that templates may use, with its value for each architecture
+    Vars(VarsArgs),
     /// Look things up in the table of architecture names
     Arch(ArchArgs),
 }

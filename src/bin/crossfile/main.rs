@@ -6,6 +6,7 @@ mod generate;
 mod host;
 mod lint;
 mod output;
+mod vars;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let exit = match args.command {
         Command::Generate(args) => generate::run(&args, &output),
         Command::Lint(args) => lint::run(&args, &output),
+        Command::Vars(args) => vars::run(&args, &output),
         Command::Arch(args) => arch::run(&args, &output),
     };
     match exit {

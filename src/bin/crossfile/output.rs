@@ -1,6 +1,7 @@
 //! What the command prints: results to standard output, diagnostics and progress to standard error.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
@@ -163,6 +164,25 @@ impl Output {
 /// A value as JSON for people and programs, its fields in the order of their declaration.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// Rows in aligned columns, the last one as long as it likes.
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let last = column + 1 == row.len();
+            let shown = if cell.is_empty() && !last { "-" } else { cell };
+            let _ = write!(line, "{shown:<width$}  ", width = width(column));
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
 }
 
 /// A number of things: `1 file`, `2 files`.

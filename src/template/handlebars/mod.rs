@@ -79,7 +79,7 @@ pub(crate) fn known_tags(text: &str, names: &Names) -> impl Iterator<Item = Rang
 /// Every word in the tags of a text.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     scan_all(text).flat_map(move |tag| {
-        let inner = &text[tag.inner.clone()];
+        let inner = &text[tag.inner];
         inner.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
     })
 }
