@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::document::Located;
 use crate::header;
-use crate::template::{Language, NoPartials, Parsed, RenderFailure, Template};
+use crate::template::{Language, NoPartials, Parsed, RenderFailure, Template, Traced};
 
 /// A generated file that is not on the disk yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,12 +202,31 @@ impl<'a> Expander<'a> {
         })
     }
 
+    /// What [`Expander::expand`] makes for a cell, with the origin of each byte.
+    pub(crate) fn trace(&self, path: &Path, template: &Template, cell: &Cell) -> Option<Traced> {
+        let stem = stem(path);
+        let (_, context) = self.cells.iter().find(|(own, _)| own == cell)?;
+        let context = context.with_stem(&stem);
+        let output = self.output.as_ref().ok()?;
+        let (to, _) = output.path(&stem, path, cell, &context).ok()?;
+        let mut traced = template.trace(&context).ok()?;
+        if self.has_header(cell) {
+            let way = relative(path, &to);
+            let (at, header) = header::header(traced.text(), &way, self.elsewhere);
+            traced.insert(at, &header);
+        }
+        Some(traced)
+    }
+
+    fn has_header(&self, cell: &Cell) -> bool {
+        let settings = self.config.arch.get(&cell.arch);
+        let own = settings.and_then(|settings| settings.header);
+        own.unwrap_or(self.config.header)
+    }
+
     fn finish(&self, template: &Path, to: (PathBuf, Place), text: String, cell: &Cell) -> Rendered {
         let (path, place) = to;
-        let settings = self.config.arch.get(&cell.arch);
-        let has_header = settings
-            .and_then(|settings| settings.header)
-            .unwrap_or(self.config.header);
+        let has_header = self.has_header(cell);
         let text = match has_header {
             true => header::add(&text, &relative(template, &path), self.elsewhere),
             false => text,

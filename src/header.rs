@@ -7,31 +7,37 @@ const AFTER: &str = " by crossfile. Do not edit; to make it again: crossfile gen
 /// Behind the command of a file that does not lie where its template puts it.
 const ELSEWHERE: &str = " --out-dir DIR";
 
-/// Puts the header into a generated text: after parser directives, which Docker reads only from the top, and with the
-/// text's own kind of line ending. `template` is the way from the generated file to its template.
+/// Puts the header into a generated text. `template` is the way from the generated file to its template.
 pub(crate) fn add(text: &str, template: &str, elsewhere: bool) -> String {
+    let (at, header) = header(text, template, elsewhere);
+    let mut out = String::with_capacity(text.len() + header.len());
+    out.push_str(&text[..at]);
+    out.push_str(&header);
+    out.push_str(&text[at..]);
+    out
+}
+
+/// The header of a generated text and where it goes: after parser directives, which Docker reads only from the top, and
+/// with the text's own kind of line ending.
+pub(crate) fn header(text: &str, template: &str, elsewhere: bool) -> (usize, String) {
     let at = after_parser_directives(text);
-    let (top, rest) = text.split_at(at);
+    let top = &text[..at];
     let first = text.split_inclusive('\n').next().unwrap_or_default();
     let ending = if first.ends_with("\r\n") {
         "\r\n"
     } else {
         "\n"
     };
-    let mut out = String::with_capacity(text.len() + 120);
-    out.push_str(top);
-    if !top.is_empty() && !top.ends_with('\n') && top != "\u{feff}" {
-        out.push_str(ending);
-    }
-    out.push_str(BEFORE);
-    out.push_str(template);
-    out.push_str(AFTER);
-    if elsewhere {
-        out.push_str(ELSEWHERE);
-    }
-    out.push_str(ending);
-    out.push_str(rest);
-    out
+    let unended = !top.is_empty() && !top.ends_with('\n') && top != "\u{feff}";
+    let parts = [
+        if unended { ending } else { "" },
+        BEFORE,
+        template,
+        AFTER,
+        if elsewhere { ELSEWHERE } else { "" },
+        ending,
+    ];
+    (at, parts.concat())
 }
 
 /// The template that a generated text names in its header; nothing where the text is not ours.

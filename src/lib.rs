@@ -33,6 +33,7 @@ pub mod dockerfile;
 pub mod document;
 pub mod expand;
 mod header;
+mod history;
 mod lint;
 mod naming;
 mod outcome;
@@ -51,8 +52,9 @@ pub use discover::{DiskInputs, Found, config_of, root_of};
 pub use document::Located;
 pub use expand::{Expander, Rendered};
 pub use header::template_of;
+pub use history::{Commit, History};
 pub use outcome::{Outcome, Status};
-pub use project::{Expansion, Lint, Project, Selection, WriteOptions, Written};
+pub use project::{DriftInputs, Expansion, Lint, Project, Selection, WriteOptions, Written};
 pub use template::{
     Dialect, Language, Missing, Name, NameKind, Names, NoPartials, Parsed, PartialFolders,
     Partials, RenderFailure, Shape, Template, Traced,

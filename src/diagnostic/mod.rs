@@ -111,6 +111,7 @@ codes! {
     BadVariant "bad-variant" "A platform is written out that nobody can pull.",
     LateHandler "late-handler" "QEMU's handler is copied after the first `RUN`.",
     MissingHandler "missing-handler" "QEMU's handler is copied from a build context that does not hold it.",
+    Drift "drift" "A generated file differs from what its template makes.",
     Stale "stale" "A generated file is older than what it is made from.",
     EditedByHand "edited-by-hand" "A generated file was changed, and not its template.",
 }
@@ -132,6 +133,7 @@ impl Code {
                 | Code::LateHandler
                 | Code::MissingHandler
                 | Code::Foreign
+                | Code::Drift
                 | Code::Stale
                 | Code::EditedByHand
         )

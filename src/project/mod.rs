@@ -3,6 +3,7 @@
 //! [`Project::open`] only reads; [`Project::expand`] works everything out in memory; [`Expansion::write`] is the only
 //! step that changes the disk, and does nothing while a settings file is wrong or two outputs share a path.
 
+mod drift;
 mod job;
 mod lint;
 mod orphans;
@@ -23,6 +24,7 @@ use crate::expand::Expander;
 use crate::outcome::{Outcome, Status};
 use job::{Job, Kind, job};
 
+pub use drift::DriftInputs;
 pub use lint::Lint;
 pub use writing::{WriteOptions, Written};
 

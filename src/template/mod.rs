@@ -51,24 +51,24 @@ impl Partials for NoPartials {
 #[derive(Clone, Debug)]
 pub struct PartialFolders(pub Vec<PathBuf>);
 
-impl Partials for PartialFolders {
-    fn load(&self, name: &str) -> Result<Option<Arc<Source>>, Diagnostic> {
-        let relative = Path::new(name);
-        let inside = relative
+impl PartialFolders {
+    /// The files that a partial may be, the first before the others. A name that leaves its folder has none.
+    pub(crate) fn files(&self, name: &str) -> Vec<PathBuf> {
+        let inside = Path::new(name)
             .components()
             .all(|part| matches!(part, std::path::Component::Normal(_)));
-        if !inside {
-            return Ok(None);
-        }
-        for folder in &self.0 {
-            for file in [name.to_string(), format!("{name}.hbs")] {
-                let path = folder.join(file);
-                if path.is_file() {
-                    return crate::read::source(&path).map(Some);
-                }
-            }
-        }
-        Ok(None)
+        let folders = self.0.iter().filter(|_| inside);
+        let files =
+            folders.flat_map(|folder| [folder.join(name), folder.join(format!("{name}.hbs"))]);
+        files.collect()
+    }
+}
+
+impl Partials for PartialFolders {
+    fn load(&self, name: &str) -> Result<Option<Arc<Source>>, Diagnostic> {
+        let files = self.files(name);
+        let found = files.iter().find(|path| path.is_file());
+        found.map(|path| crate::read::source(path)).transpose()
     }
 
     fn names(&self) -> Vec<String> {
@@ -161,9 +161,10 @@ pub(crate) fn leftovers(text: &str, names: &Names) -> Vec<(std::ops::Range<usize
     found
 }
 
-/// The names that a text's tags may mean: every word in them. For settings whose tags are looked at later.
+/// The names that a text's placeholders and tags may mean: every word in them, known or not.
 pub(crate) fn words_in_tags(text: &str) -> BTreeSet<String> {
-    handlebars::words(text).map(str::to_string).collect()
+    let words = handlebars::words(text).map(str::to_string);
+    words.chain(placeholder::words(text)).collect()
 }
 
 /// A name that was to be printed and has no value for the cell.

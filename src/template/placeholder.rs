@@ -139,6 +139,11 @@ fn name_of(token: &str) -> String {
     token[2..token.len() - 2].to_lowercase()
 }
 
+/// The names of all placeholders, known or not.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
+    tokens(text).map(|token| name_of(&text[token]))
+}
+
 /// Whether the text holds a gate or a placeholder of a known name.
 pub(crate) fn is_template(text: &str, names: &Names) -> bool {
     first_sign(text, names).is_some()

@@ -90,6 +90,15 @@ impl Scratch {
         )
     }
 
+    /// Runs another program here, where it is installed.
+    pub fn try_program(&self, program: &str, args: &[&str]) -> Option<Run> {
+        let output = Command::new(program)
+            .args(args)
+            .current_dir(self.path())
+            .output();
+        output.ok().map(Run::from)
+    }
+
     /// Runs another program here.
     pub fn program(&self, program: &str, args: &[&str]) -> Run {
         Run::from(

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossfile::{
-    Cell, Diagnostic, Expansion, Outcome, Project, Selection, Status, WriteOptions, Written, diff,
+    Cell, Code, Diagnostic, DriftInputs, Expansion, Outcome, Place, Project, Selection, Status,
+    WriteOptions, Written, diff,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::args::{Format, GenerateArgs};
+use crate::git::Git;
 use crate::output::{Exit, Output, count, relative};
 
 pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
@@ -46,12 +48,28 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
         out_dir: args.out_dir.as_ref().map(|folder| output.complete(folder)),
     };
 
-    let project = Project::open(&paths, &overrides, &output.inputs());
+    let inputs = output.inputs();
+    let project = Project::open(&paths, &overrides, &inputs);
     let expansion = project.expand(&selection);
+    let git = Git::default();
+    let told = (args.check || args.diff) && !output.quiet && !expansion.stopped;
+    let drift = match told {
+        true => project.drift(
+            &expansion,
+            &DriftInputs {
+                overrides: &overrides,
+                inputs: &inputs,
+                history: Some(&git),
+                most: MOST_TOLD,
+            },
+        ),
+        false => Vec::new(),
+    };
     let mode = Mode {
         args,
         output,
         expansion: &expansion,
+        drift,
     };
     match (args.check, args.diff, args.stdout) {
         (true, _, _) => mode.check(),
@@ -63,10 +81,15 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
 
 pub(crate) const NOTHING: &str = "found no template: a file that fits `templates` in crossfile.toml (by default Dockerfile*.cross) and holds a placeholder";
 
+/// Of how many changed files the single lines are told: who has more drift than that runs `generate` first.
+const MOST_TOLD: usize = 100;
+
 struct Mode<'a> {
     args: &'a GenerateArgs,
     output: &'a Output,
     expansion: &'a Expansion,
+    /// Why files differ, line by line.
+    drift: Vec<Diagnostic>,
 }
 
 impl Mode<'_> {
@@ -163,8 +186,7 @@ impl Mode<'_> {
     fn check(&self) -> io::Result<Exit> {
         self.output.diagnostics(&self.expansion.problems);
         if self.args.format == Format::Json {
-            self.output
-                .json(&self.json(&self.expansion.problems, None))?;
+            self.output.json(&self.json(&self.with_drift(), None))?;
             return Ok(self.answer());
         }
         if self.expansion.stopped {
@@ -182,6 +204,7 @@ impl Mode<'_> {
             let _ = writeln!(text, "{:<8} {path}", outcome.status.as_str());
         }
         self.output.result(&text)?;
+        self.tell_drift();
         let refused = self.expansion.refused();
         let free = |outcome: &&Outcome| !refused.contains(outcome.template.as_path());
         let outdated = [Status::Missing, Status::Changed];
@@ -214,8 +237,7 @@ impl Mode<'_> {
     fn diff(&self) -> io::Result<Exit> {
         self.output.diagnostics(&self.expansion.problems);
         if self.args.format == Format::Json {
-            self.output
-                .json(&self.json(&self.expansion.problems, None))?;
+            self.output.json(&self.json(&self.with_drift(), None))?;
             return Ok(self.answer());
         }
         let patches = self
@@ -224,6 +246,7 @@ impl Mode<'_> {
             .iter()
             .map(|outcome| self.patch(outcome));
         self.output.result(patches.collect::<Vec<_>>().concat())?;
+        self.tell_drift();
         Ok(self.answer())
     }
 
@@ -276,6 +299,49 @@ impl Mode<'_> {
             true => Exit::Error,
             false => Exit::Clean,
         })
+    }
+
+    /// Says why files differ.
+    fn tell_drift(&self) {
+        self.output.diagnostics(&self.drift);
+        if self.args.format == Format::Github {
+            self.output.diagnostics(&self.other_drift());
+        }
+        let untold = self.with(Status::Changed).len().saturating_sub(MOST_TOLD);
+        if untold > 0 && !self.output.quiet {
+            let files = count(untold, "changed file");
+            self.output
+                .progress(&format!("the lines of {files} more are not told"));
+        }
+    }
+
+    fn with_drift(&self) -> Vec<Diagnostic> {
+        let problems = self.expansion.problems.iter();
+        problems.chain(&self.drift).cloned().collect()
+    }
+
+    /// Files that are not right as a whole, for annotations: a list is not read there.
+    fn other_drift(&self) -> Vec<Diagnostic> {
+        let outcomes = self.expansion.outcomes.iter();
+        let problem = |outcome: &Outcome| {
+            let name = self.output.show(&outcome.path);
+            let (code, path, message) = match outcome.status {
+                Status::Missing => (Code::Stale, &outcome.template, format!("{name} is missing")),
+                Status::Orphaned => (
+                    Code::Drift,
+                    &outcome.path,
+                    "no template makes this file any more".to_string(),
+                ),
+                Status::Foreign => (
+                    Code::Foreign,
+                    &outcome.path,
+                    "this file is not crossfile's and stands where a generated one belongs".into(),
+                ),
+                _ => return None,
+            };
+            Some(Diagnostic::error(code, Place::file(path), message))
+        };
+        outcomes.filter_map(problem).collect()
     }
 
     fn with(&self, status: Status) -> Vec<&Outcome> {

@@ -3,6 +3,7 @@
 mod arch;
 mod args;
 mod generate;
+mod git;
 mod host;
 mod lint;
 mod output;

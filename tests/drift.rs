@@ -1,0 +1,214 @@
+//! Why a generated file differs: `--check` names the template's line and, with git's help, who changed what.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot set up its repository should panic, and says when it is skipped"
+)]
+
+mod support;
+
+use support::{Run, Scratch, snapshots};
+
+const TEMPLATE: &str = "\
+# syntax=docker/dockerfile:1
+FROM {{docker_arch}}/alpine:{{version}}
+{{#if cross}}
+COPY qemu-{{qemu_arch}}-static /usr/bin/
+{{/if}}
+{{> packages}}
+EXPOSE 80
+CMD [\"nginx\"]
+";
+
+/// A repository with a template, its partial and settings, and the files generated from them, committed.
+struct Repository(Scratch);
+
+impl Repository {
+    fn new() -> Option<Repository> {
+        let scratch = Scratch::new();
+        if scratch.try_program("git", &["init", "-q", "."]).is_none() {
+            println!("skipped: git is not installed");
+            return None;
+        }
+        let repository = Repository(scratch);
+        repository.0.write("app/Dockerfile.cross", TEMPLATE);
+        repository
+            .0
+            .write("templates/packages.hbs", "RUN apk add \\\n    nginx\n");
+        repository
+            .0
+            .write("crossfile.toml", "[vars]\nversion = \"3.21\"\n");
+        repository.0.run(&["generate", "-q"]).succeeds();
+        repository.commit("begin");
+        Some(repository)
+    }
+
+    fn git(&self, arguments: &[&str]) -> Run {
+        let identity = ["-c", "user.name=n", "-c", "user.email=n@example.com"];
+        let all: Vec<&str> = identity.iter().chain(arguments).copied().collect();
+        self.0.program("git", &all).succeeds()
+    }
+
+    fn commit(&self, message: &str) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", message]);
+    }
+
+    fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = self.0.read(path);
+        assert!(text.contains(from), "{path} has no {from:?}");
+        self.0.write(path, text.replace(from, to));
+    }
+
+    /// What `--check` says, commits' names masked.
+    fn check(&self, name: &str) {
+        let args = ["generate", "--check"];
+        let mut text = self.0.run(&args).transcript(&args);
+        let log = self
+            .git(&["log", "--reverse", "--format=%h %H", "--abbrev=8"])
+            .stdout;
+        for (number, line) in log.lines().enumerate() {
+            let short = line.split(' ').next().unwrap();
+            text = text.replace(short, &format!("[commit {number}]"));
+        }
+        snapshots().bind(|| insta::assert_snapshot!(format!("drift__{name}"), text));
+    }
+}
+
+#[test]
+fn edited_by_hand_and_not_committed() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    repository.edit("app/Dockerfile.amd64", "3.21", "3.22");
+    repository.edit("app/Dockerfile.arm64v8", "3.21", "3.22");
+    repository.edit(
+        "app/Dockerfile.arm32v7",
+        "EXPOSE 80\n",
+        "EXPOSE 80\nRUN extra\nRUN more\n",
+    );
+    repository.check("by-hand");
+    // The index and nothing else of the repository is touched by looking.
+    assert_eq!(
+        repository
+            .git(&["status", "--porcelain"])
+            .stdout
+            .lines()
+            .count(),
+        3
+    );
+}
+
+#[test]
+fn edited_by_hand_and_committed() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    repository.edit("app/Dockerfile.arm64v8", "EXPOSE 80\n", "");
+    repository.commit("a line taken out");
+    repository.0.write("unrelated", "x");
+    repository.commit("something else");
+    repository.check("by-hand-committed");
+}
+
+#[test]
+fn the_template_was_changed() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    repository.edit("app/Dockerfile.cross", "EXPOSE 80", "EXPOSE 8080");
+    repository.edit("app/Dockerfile.cross", "# syntax=docker/dockerfile:1\n", "");
+    repository.commit("not generated");
+    repository.edit(
+        "templates/packages.hbs",
+        "    nginx\n",
+        "    nginx \\\n    curl\n",
+    );
+    repository.check("template");
+}
+
+#[test]
+fn a_value_was_changed() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    repository.edit("crossfile.toml", "3.21", "3.23");
+    repository.check("value");
+}
+
+#[test]
+fn both_were_changed() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    repository.edit("app/Dockerfile.amd64", "alpine:3.21", "alpine:edge");
+    repository.edit("app/Dockerfile.amd64", "nginx\"", "nginx\", \"-g\"");
+    repository.edit("crossfile.toml", "3.21", "3.23");
+    repository.check("both");
+}
+
+#[test]
+fn without_a_commit_only_the_line_is_told() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    repository.git(&["rm", "-q", "--cached", "app/Dockerfile.amd64"]);
+    repository.git(&["commit", "-q", "-m", "not in git any more"]);
+    repository.edit("app/Dockerfile.amd64", "80", "81");
+    repository.check("untracked");
+}
+
+#[test]
+fn a_diff_stays_a_patch() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    repository.edit("app/Dockerfile.amd64", "3.21", "3.22");
+    let diff = repository.0.run(&["generate", "--diff"]);
+    assert_eq!(diff.status, 1);
+    assert!(
+        diff.stderr.contains("was edited by hand since"),
+        "{}",
+        diff.stderr
+    );
+    repository.0.write("patch", &diff.stdout);
+    repository.git(&["apply", "patch"]);
+    repository.0.run(&["generate", "--check"]).succeeds();
+}
+
+#[test]
+fn programs_are_told_too() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    repository.edit("app/Dockerfile.amd64", "3.21", "3.22");
+    std::fs::remove_file(repository.0.join("app/Dockerfile.arm64v8")).unwrap();
+    let json = repository
+        .0
+        .run(&["generate", "--check", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let drift = &json["diagnostics"][0];
+    assert_eq!(drift["code"], "edited-by-hand");
+    assert_eq!(drift["file"], "app/Dockerfile.cross");
+    assert_eq!(drift["line"], 2);
+    assert_eq!(drift["related"][0]["file"], "app/Dockerfile.amd64");
+    assert_eq!(drift["related"][0]["line"], 3);
+    assert_eq!(drift["related"][1]["file"], "crossfile.toml");
+
+    // Annotations are put at paths from the top of the repository, wherever the command runs.
+    let github = repository
+        .0
+        .run_in("app", &["generate", "--check", "--format", "github"]);
+    assert_eq!(github.status, 1);
+    let annotations: Vec<&str> = github
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("::error "))
+        .collect();
+    assert_eq!(annotations.len(), 2, "{}", github.stdout);
+    assert!(annotations[0].starts_with("::error file=app/Dockerfile.cross,line=2,col=1,"));
+    assert!(
+        annotations[1].starts_with("::error file=app/Dockerfile.cross,title=crossfile stale::")
+    );
+}
