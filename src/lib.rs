@@ -33,6 +33,7 @@ pub mod dockerfile;
 pub mod document;
 pub mod expand;
 mod header;
+pub mod keys;
 mod naming;
 mod outcome;
 mod project;

@@ -4,6 +4,7 @@
 //! disk, the environment or the command line: files, an environment look-up and [`Overrides`] are handed in.
 
 mod cells;
+pub mod keys;
 mod names;
 mod read;
 mod values;
@@ -205,6 +206,8 @@ pub struct Config {
     pub passthrough: BTreeSet<String>,
     /// How the image is named and built.
     pub image: ImageSettings,
+    /// The codes of findings that `crossfile lint` does not report.
+    pub lint_allow: Vec<Located<String>>,
     /// What is said for single architectures.
     pub arch: BTreeMap<ArchName, ArchSettings>,
     /// The names that templates may use.
