@@ -38,6 +38,7 @@ mod naming;
 mod outcome;
 mod project;
 mod read;
+pub mod schema;
 pub mod template;
 mod value;
 pub mod write;

@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Generate(GenerateArgs),
     /// Look things up in the table of architecture names
     Arch(ArchArgs),
+    /// Print a JSON Schema, for editors
+    Schema(crate::schema::SchemaArgs),
 }
 
 /// Which of a project's files, and with what values. Every project command has these.

@@ -5,6 +5,7 @@ mod args;
 mod generate;
 mod host;
 mod output;
+mod schema;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let exit = match args.command {
         Command::Generate(args) => generate::run(&args, &output),
         Command::Arch(args) => arch::run(&args, &output),
+        Command::Schema(args) => schema::run(&args, &output),
     };
     match exit {
         Ok(exit) => exit.into(),
