@@ -5,6 +5,7 @@
 
 pub mod entry;
 pub mod host;
+pub mod keys;
 pub mod map;
 pub mod matcher;
 mod overlay;

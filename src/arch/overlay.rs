@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::{ArchName, DERIVED_SCHEMES, Entry, Scheme, SchemeValue};
+use super::keys;
 use super::map::{Ambiguity, ArchMap, STRUCTURAL_NAMES};
 use super::platform::Platform;
 use crate::diagnostic::{Code, Diagnostic, Source, closest};
-use crate::document::{Fields, Located, Node, NodeValue, Table, parse_toml};
+use crate::document::{Fields, Located, Node, NodeValue, Table, TrueOrStrings, parse_toml};
 use crate::naming::{check_template_name, is_word};
 
 /// The version of the file format that this crossfile reads.
@@ -24,7 +25,7 @@ impl ArchMap {
         let document = parse_toml(source)?;
         let mut map = self.clone();
         let mut problems = Vec::new();
-        let mut fields = Fields::new(&document, &mut problems);
+        let mut fields = Fields::new(&document, &keys::ARCH_MAP, &mut problems);
         if let Some(schema) = fields.integer("schema")
             && schema.value != SCHEMA
         {
@@ -79,7 +80,7 @@ impl ArchMap {
             .map(|entry| entry.name.as_str())
             .collect();
         let table = &table.without(&arches);
-        let mut fields = Fields::new(table, problems);
+        let mut fields = Fields::new(table, &keys::SCHEME, problems);
         let remove = fields.bool("remove");
         let title = fields.string("title");
         let names = fields.strings("names");
@@ -140,9 +141,17 @@ impl ArchMap {
         let Some(table) = table_of(name, node, problems) else {
             return;
         };
-        let removed = match table.get("remove").map(|node| (&node.value, node)) {
+        let mut fields = Fields::new(table, &keys::ROW, problems);
+        let remove = fields.true_or_strings("remove", "schemes");
+        let base = fields.string("base");
+        let boards = fields.string("boards");
+        let aliases = fields.strings("aliases").unwrap_or_default();
+        let values = fields.others();
+        fields.finish();
+        let removed = match remove {
             None => Vec::new(),
-            Some((NodeValue::Bool(true), _)) => {
+            Some(TrueOrStrings::Strings(schemes)) => schemes,
+            Some(TrueOrStrings::True) => {
                 if self.get(&name.value).is_none() {
                     problems.push(self.unknown_arch(name));
                 }
@@ -153,15 +162,6 @@ impl ArchMap {
                     entry.base.take_if(|base| base.as_str() == name.value);
                 }
                 return;
-            }
-            Some((NodeValue::Array(_), _)) => {
-                let mut ignored = Vec::new();
-                let mut fields = Fields::new(table, &mut ignored);
-                fields.strings("remove").unwrap_or_default()
-            }
-            Some((_, node)) => {
-                problems.push(node.expected("remove", "`true` or a list of schemes"));
-                Vec::new()
             }
         };
         let mut entry = match self.get(&name.value) {
@@ -185,24 +185,15 @@ impl ArchMap {
                 problems.push(Diagnostic::error(Code::BadValue, scheme.place, message));
             }
         }
-        for (key, node) in table.iter() {
-            match (key.value.as_str(), &node.value) {
-                ("remove", _) => {}
-                ("base", NodeValue::String(base)) => entry.base = Some(ArchName::new(base)),
-                ("boards", NodeValue::String(boards)) => entry.boards = Some(boards.clone()),
-                ("aliases", _) => {
-                    let mut fields = Fields::new(table, problems);
-                    let aliases = fields.strings("aliases").unwrap_or_default();
-                    let aliases = aliases.into_iter().map(|alias| alias.value);
-                    for alias in aliases {
-                        if !entry.aliases.contains(&alias) {
-                            entry.aliases.push(alias);
-                        }
-                    }
-                }
-                ("base" | "boards", _) => problems.push(node.expected(&key.value, "a string")),
-                _ => self.lay_value(&mut entry, key, node, problems),
+        entry.base = base.map(|base| ArchName::new(&base.value)).or(entry.base);
+        entry.boards = boards.map(|boards| boards.value).or(entry.boards);
+        for alias in aliases {
+            if !entry.aliases.contains(&alias.value) {
+                entry.aliases.push(alias.value);
             }
+        }
+        for (key, node) in values {
+            self.lay_value(&mut entry, key, node, problems);
         }
         if !is_word(&name.value, '-') {
             let message = format!("`{}` cannot name an architecture", name.value);
@@ -261,8 +252,7 @@ impl ArchMap {
             }
         } else if !self.schemes.iter().any(|known| known.name == scheme) {
             let known = self.schemes.iter().map(|known| known.name.as_str());
-            let words = ["aliases", "base", "boards", "remove"];
-            if let Some(near) = closest(scheme, known.chain(words)) {
+            if let Some(near) = closest(scheme, known.chain(keys::ROW.names())) {
                 let message = format!("`{scheme}` is not a scheme of the table");
                 let help = format!(
                     "did you mean `{near}`? a new scheme is declared with `[scheme.{scheme}]`"
@@ -314,7 +304,7 @@ impl ArchMap {
         let Some(table) = table_of(name, node, problems) else {
             return;
         };
-        let mut fields = Fields::new(table, problems);
+        let mut fields = Fields::new(table, &keys::AMBIGUITY, problems);
         let remove = fields.bool("remove");
         let means = fields.strings("means");
         let why = fields.string("why");

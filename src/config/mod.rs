@@ -4,6 +4,7 @@
 //! disk, the environment or the command line: files, an environment look-up and [`Overrides`] are handed in.
 
 mod cells;
+pub mod keys;
 mod names;
 mod read;
 mod values;

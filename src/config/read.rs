@@ -8,7 +8,7 @@ use crate::arch::{ArchMap, ArchName};
 use crate::config::values::{beside, column, lay_vars, slot, vars_file};
 use crate::config::{
     ArchSettings, Axis, Config, DEFAULT_ARCHES, DEFAULT_HOST, DEFAULT_TEMPLATES, Exclude,
-    ImageSettings, Inputs, Layer, Overrides, Var, names,
+    ImageSettings, Inputs, Layer, Overrides, Var, keys, names,
 };
 use crate::context::Slot;
 use crate::diagnostic::{Code, Diagnostic, Place, Severity, unknown_code};
@@ -26,7 +26,7 @@ pub(crate) fn read(
     for layer in layers {
         document.merge(layer.table.clone());
     }
-    let mut fields = Fields::new(&document, &mut problems);
+    let mut fields = Fields::new(&document, &keys::CROSSFILE, &mut problems);
 
     let map_files = fields.string_or_strings("arch-map").unwrap_or_default();
     let map = arch_map(&map_files, inputs, fields.problems);
@@ -287,7 +287,7 @@ fn lint_allow(table: Option<&Table>, problems: &mut Vec<Diagnostic>) -> Vec<Loca
     let Some(table) = table else {
         return Vec::new();
     };
-    let mut fields = Fields::new(table, problems);
+    let mut fields = Fields::new(table, &keys::LINT, problems);
     let allow = fields.strings("allow").unwrap_or_default();
     fields.finish();
     for name in &allow {
@@ -332,7 +332,7 @@ fn arch_settings(
     inputs: &dyn Inputs,
     problems: &mut Vec<Diagnostic>,
 ) -> ArchSettings {
-    let mut fields = Fields::new(table, problems);
+    let mut fields = Fields::new(table, &keys::ARCH, problems);
     let image = image_settings(&mut fields, inputs);
     let output = fields.string("output");
     let header = fields.bool("header");
@@ -359,8 +359,12 @@ fn arch_settings(
 }
 
 fn read_matrix(table: &Table, problems: &mut Vec<Diagnostic>) -> (Vec<Axis>, Vec<Exclude>) {
+    let mut fields = Fields::new(table, &keys::MATRIX, problems);
+    let excludes = fields.node("exclude");
+    let others = fields.others();
+    fields.finish();
     let mut axes: Vec<Axis> = Vec::new();
-    for (name, node) in table.iter().filter(|(name, _)| name.value != "exclude") {
+    for (name, node) in others {
         let NodeValue::Array(items) = &node.value else {
             let help = format!("write `{} = [\"…\"]`", name.value);
             problems.push(node.expected(&name.value, "a list of values").help(help));
@@ -401,7 +405,7 @@ fn read_matrix(table: &Table, problems: &mut Vec<Diagnostic>) -> (Vec<Axis>, Vec
         let name = name.clone();
         axes.push(Axis { name, values });
     }
-    let excludes = match table.get("exclude") {
+    let excludes = match excludes {
         None => Vec::new(),
         Some(Node {
             value: NodeValue::Array(items),
@@ -423,9 +427,13 @@ fn exclude(item: &Node, axes: &[Axis], problems: &mut Vec<Diagnostic>) -> Option
         problems.push(item.expected("exclude", "tables: `[[matrix.exclude]]`"));
         return None;
     };
-    let mut pairs = Vec::new();
-    for (key, node) in table.iter() {
-        let known = key.value == "arch" || axes.iter().any(|axis| axis.name.value == key.value);
+    let mut fields = Fields::new(table, &keys::EXCLUDE, problems);
+    let arch = fields.string("arch");
+    let others = fields.others();
+    fields.finish();
+    let mut pairs = Vec::from_iter(arch.map(|arch| ("arch".to_string(), arch.value)));
+    for (key, node) in others {
+        let known = axes.iter().any(|axis| axis.name.value == key.value);
         let text = Value::from_node(&key.value, node)
             .ok()
             .and_then(|value| value.text());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::arch::{ArchMap, ArchName};
-use crate::config::{Column, Inputs, Var};
+use crate::config::{Column, Inputs, Var, keys};
 use crate::context::Slot;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Fields, Located, Node, NodeValue, Table, parse_json, parse_toml};
@@ -23,7 +23,7 @@ pub(crate) fn slot(
         NodeValue::Table(table) if table.get("env").is_some() => table,
         _ => return value(key, node, problems).map(Slot::Value),
     };
-    let mut fields = Fields::new(table, problems);
+    let mut fields = Fields::new(table, &keys::ENV, problems);
     let name = fields.string("env");
     let default = fields.node("default");
     fields.finish();
@@ -118,11 +118,14 @@ pub(crate) fn column(
         values: BTreeMap::new(),
         from_env: table.iter().any(|(_, node)| asks_env(node)),
     };
-    for (key, node) in table.iter() {
+    let mut fields = Fields::new(table, &keys::COLUMN, problems);
+    let default = fields.node("default");
+    let others = fields.others();
+    fields.finish();
+    column.default = default.and_then(|node| slot(&name.value, node, inputs, problems));
+    for (key, node) in others {
         let slot = slot(&name.value, node, inputs, problems);
-        if key.value == "default" {
-            column.default = slot;
-        } else if map.get(&key.value).is_none() {
+        if map.get(&key.value).is_none() {
             problems.push(map.unknown_arch(key));
         } else if let Some(slot) = slot {
             column.values.insert(ArchName::new(&key.value), slot);

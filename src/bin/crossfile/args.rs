@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Vars(VarsArgs),
     /// Look things up in the table of architecture names
     Arch(ArchArgs),
+    /// Print a JSON Schema, for editors
+    Schema(crate::schema::SchemaArgs),
 }
 
 /// Which of a project's files, and with what values. Every project command has these.

@@ -7,6 +7,7 @@ mod git;
 mod host;
 mod lint;
 mod output;
+mod schema;
 mod vars;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => lint::run(&args, &output),
         Command::Vars(args) => vars::run(&args, &output),
         Command::Arch(args) => arch::run(&args, &output),
+        Command::Schema(args) => schema::run(&args, &output),
     };
     match exit {
         Ok(exit) => exit.into(),

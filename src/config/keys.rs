@@ -1,0 +1,349 @@
+//! Every key of `crossfile.toml`.
+
+use crate::keys::{Fallback, Key, Keys, Kind, Known, Others};
+
+const NONE: Fallback = Fallback::Text("none");
+const STRINGS: Kind = Kind::List(&Kind::String);
+
+// ------------------------------------------------------------------- keys that hold for a project and for one architecture
+
+const QEMU: Key = Key {
+    name: "qemu",
+    kind: Kind::Bool,
+    default: Fallback::Value("true"),
+    doc: "Whether emulated architectures get the lines that QEMU needs. With `false` every architecture is treated as native.",
+    example: "qemu = false\n",
+};
+
+const HEADER: Key = Key {
+    name: "header",
+    kind: Kind::Bool,
+    default: Fallback::Value("true"),
+    doc: "Whether a generated file begins with the line that names its template. Without that line crossfile cannot tell \
+          its files from others: it overwrites whatever stands at an output path, and finds no orphans.",
+    example: "header = false\n",
+};
+
+const OUTPUT: Key = Key {
+    name: "output",
+    kind: Kind::String,
+    default: Fallback::Text(
+        "the template's name without `.cross`, then `.` and the value on each axis of the matrix, then `.{{arch}}`",
+    ),
+    doc: "Where a generated file goes, relative to its template. Names are filled in as in a template. The path \
+          has to stay inside the project, and no two files may share one.",
+    example: "output = \"build/{{arch}}/{{stem}}\"\n",
+};
+
+const IMAGE: Key = Key {
+    name: "image",
+    kind: Kind::String,
+    default: NONE,
+    doc: "The image's name, without a tag. It is read and checked; building from it is yet to come.",
+    example: "image = \"registry.example.com/acme/nginx\"\n",
+};
+
+const TAGS: Key = Key {
+    name: "tags",
+    kind: STRINGS,
+    default: NONE,
+    doc: "The tags of the image index. They are read and checked; building from them is yet to come.",
+    example: "tags = [\"latest\", \"{{version}}\"]\n",
+};
+
+const ARCH_TAG: Key = Key {
+    name: "arch-tag",
+    kind: Kind::String,
+    default: NONE,
+    doc: "The pattern of the tag of one architecture's image. It is read and checked; building from it is yet to come.",
+    example: "arch-tag = \"{{tag}}-{{debian_arch}}\"\n",
+};
+
+const CONTEXT: Key = Key {
+    name: "context",
+    kind: Kind::String,
+    default: NONE,
+    doc: "The build context, relative to the file that names it. It is read and checked; building from it is yet to come.",
+    example: "context = \".\"\n",
+};
+
+const BUILD_ARGS: Key = Key {
+    name: "build-args",
+    kind: Kind::Table(&BUILD_ARG),
+    default: NONE,
+    doc: "Build arguments by name. They are read and checked; building with them is yet to come.",
+    example: "[build-args]\nVERSION = \"1.27.0\"\nREVISION = { env = \"GITHUB_SHA\", default = \"unknown\" }\n",
+};
+
+const BUILD_ARG: Keys = Keys {
+    named: &[],
+    others: Some(Others {
+        placeholder: "NAME",
+        known: Known::Nothing,
+        kind: Kind::Value,
+    }),
+};
+
+const VARS: Key = Key {
+    name: "vars",
+    kind: Kind::Table(&VAR),
+    default: NONE,
+    doc: "Variables by name, for templates: `version` is `{{version}}` and `__VERSION__`. A name is lower-case letters, digits \
+          and single `_`. A number with a fraction goes into quotes.",
+    example: "[vars]\nversion = \"1.27.0\"\npackages = [\"curl\", \"git\"]\nchannel = { env = \"CHANNEL\", default = \"stable\" }\n",
+};
+
+const VAR: Keys = Keys {
+    named: &[],
+    others: Some(Others {
+        placeholder: "NAME",
+        known: Known::Nothing,
+        kind: Kind::Value,
+    }),
+};
+
+// ------------------------------------------------------------------------------------------------------- the whole file
+
+/// The keys of a `crossfile.toml`.
+pub const CROSSFILE: Keys = Keys {
+    named: &[
+        Key {
+            name: "arches",
+            kind: Kind::List(&Kind::Arch),
+            default: Fallback::Value(r#"["amd64", "arm32v7", "arm64v8"]"#),
+            doc: "The architectures to make files for, in order, by their keys in the table: `crossfile arch list` prints them. \
+                  A project that lists none may be asked for any with `--arch`.",
+            example: "arches = [\"amd64\", \"arm32v6\", \"arm64v8\"]\n",
+        },
+        Key {
+            name: "host",
+            kind: Kind::Arch,
+            default: Fallback::Value(r#""amd64""#),
+            doc: "The architecture of the machine that builds. It is never detected, so that every machine makes the same \
+                  files; `--host` goes over it.",
+            example: "host = \"arm64v8\"\n",
+        },
+        Key {
+            name: "native",
+            kind: Kind::List(&Kind::Arch),
+            default: Fallback::Text("from `host`: itself, its variants, and `i386` on `amd64`"),
+            doc: "The architectures that the host runs without QEMU.",
+            example: "host = \"arm64v8\"\nnative = [\"arm64v8\", \"arm32v7\"]\n",
+        },
+        QEMU,
+        HEADER,
+        OUTPUT,
+        Key {
+            name: "templates",
+            kind: STRINGS,
+            default: Fallback::Value(r#"["Dockerfile*.cross", "*.Dockerfile.cross"]"#),
+            doc: "Patterns of the files that may be templates. A pattern with a `/` is relative to the file that says it; one \
+                  without fits names in any folder.",
+            example: "templates = [\"images/*/Dockerfile.in\"]\n",
+        },
+        Key {
+            name: "dialect",
+            kind: Kind::Word(&["placeholder", "handlebars"]),
+            default: Fallback::Text("told by what is found in each template"),
+            doc: "How the templates are written. A line `# crossfile: dialect=NAME` at the top of a template goes over it.",
+            example: "dialect = \"handlebars\"\n",
+        },
+        Key {
+            name: "passthrough",
+            kind: STRINGS,
+            default: Fallback::Value("[]"),
+            doc: "Placeholders that are no names and stay as they are, written whole.",
+            example: "passthrough = [\"__GNUC__\"]\n",
+        },
+        Key {
+            name: "arch-map",
+            kind: Kind::OneOrList(&Kind::String),
+            default: NONE,
+            doc: "Files that are laid over the built-in table of architectures, relative to the file that names them. What \
+                  they may say is in [arch-map.md](arch-map.md).",
+            example: "arch-map = \"arches.toml\"\n",
+        },
+        Key {
+            name: "vars-file",
+            kind: Kind::OneOrList(&Kind::String),
+            default: NONE,
+            doc: "Files of variables, laid over `[vars]` in order: JSON where the name ends in `.json`, else TOML. They are \
+                  relative to the file that names them.",
+            example: "vars-file = [\"versions.json\", \"local.toml\"]\n",
+        },
+        VARS,
+        Key {
+            name: "columns",
+            kind: Kind::Table(&COLUMNS),
+            default: NONE,
+            doc: "The project's own words per architecture: `[columns.s6_arch]` is `{{s6_arch}}` and `__S6_ARCH__`.",
+            example: "[columns.s6_arch]\namd64 = \"x86_64\"\narm32v7 = \"armhf\"\narm64v8 = \"aarch64\"\n",
+        },
+        Key {
+            name: "matrix",
+            kind: Kind::Table(&MATRIX),
+            default: NONE,
+            doc: "Axes by name, each with its values: a file is made for every combination with every architecture. An axis is \
+                  a name for templates.",
+            example: "[matrix]\nflavor = [\"slim\", \"full\"]\n",
+        },
+        Key {
+            name: "arch",
+            kind: Kind::Table(&ARCHES),
+            default: NONE,
+            doc: "Settings for one architecture. They go over what is said for all.",
+            example: "[arch.arm64v8]\nqemu = false\nvars = { cflags = \"-O2\" }\n",
+        },
+        Key {
+            name: "lint",
+            kind: Kind::Table(&LINT),
+            default: NONE,
+            doc: "Settings of `crossfile lint`.",
+            example: "[lint]\nallow = [\"missing-handler\"]\n",
+        },
+        IMAGE,
+        TAGS,
+        ARCH_TAG,
+        CONTEXT,
+        BUILD_ARGS,
+    ],
+    others: None,
+};
+
+const COLUMNS: Keys = Keys {
+    named: &[],
+    others: Some(Others {
+        placeholder: "NAME",
+        known: Known::Nothing,
+        kind: Kind::Table(&COLUMN),
+    }),
+};
+
+/// The keys of `[columns.NAME]`.
+pub const COLUMN: Keys = Keys {
+    named: &[Key {
+        name: "default",
+        kind: Kind::Value,
+        default: Fallback::Text("none: an architecture without a value has none"),
+        doc: "The value for architectures that have none of their own.",
+        example: "[columns.base]\ndefault = \"alpine:3.22\"\narm32v6 = \"arm32v6/alpine:3.22\"\n",
+    }],
+    others: Some(Others {
+        placeholder: "ARCH",
+        known: Known::Arches,
+        kind: Kind::Value,
+    }),
+};
+
+/// The keys of `[matrix]`.
+pub const MATRIX: Keys = Keys {
+    named: &[Key {
+        name: "exclude",
+        kind: Kind::List(&Kind::Table(&EXCLUDE)),
+        default: NONE,
+        doc: "Combinations that are left out: those where all of a table's values hold.",
+        example: "[matrix]\nflavor = [\"slim\", \"full\"]\n[[matrix.exclude]]\nflavor = \"full\"\narch = \"arm32v7\"\n",
+    }],
+    others: Some(Others {
+        placeholder: "AXIS",
+        known: Known::Nothing,
+        kind: Kind::List(&Kind::Scalar),
+    }),
+};
+
+/// The keys of `[[matrix.exclude]]`.
+pub const EXCLUDE: Keys = Keys {
+    named: &[Key {
+        name: "arch",
+        kind: Kind::Arch,
+        default: Fallback::Text("all architectures"),
+        doc: "The architecture that is left out.",
+        example: "[matrix]\nflavor = [\"slim\", \"full\"]\n[[matrix.exclude]]\narch = \"arm32v7\"\nflavor = \"full\"\n",
+    }],
+    others: Some(Others {
+        placeholder: "AXIS",
+        known: Known::Nothing,
+        kind: Kind::Scalar,
+    }),
+};
+
+const ARCHES: Keys = Keys {
+    named: &[],
+    others: Some(Others {
+        placeholder: "NAME",
+        known: Known::Arches,
+        kind: Kind::Table(&ARCH),
+    }),
+};
+
+/// The keys of `[arch.NAME]`.
+pub const ARCH: Keys = Keys {
+    named: &[
+        QEMU,
+        HEADER,
+        OUTPUT,
+        VARS,
+        Key {
+            name: "dockerfile",
+            kind: Kind::String,
+            default: NONE,
+            doc: "A Dockerfile written by hand: nothing is generated for the architecture. It lies beside the template or beside \
+                  the file that names it.",
+            example: "arches = [\"amd64\", \"s390x\"]\n[arch.s390x]\ndockerfile = \"Dockerfile.s390x\"\n",
+        },
+        Key {
+            name: "optional",
+            kind: Kind::Bool,
+            default: Fallback::Value("false"),
+            doc: "Whether an image index may go out without the architecture. It is read and checked; building is yet to come.",
+            example: "[arch.s390x]\noptional = true\n",
+        },
+        Key {
+            name: "builder",
+            kind: Kind::OneOrList(&Kind::String),
+            default: NONE,
+            doc: "The machines that build the architecture: addresses, builders or contexts. They are read and checked; \
+                  building is yet to come.",
+            example: "[arch.arm64v8]\nbuilder = \"tcp://arm64-builder:1234\"\n",
+        },
+        IMAGE,
+        TAGS,
+        ARCH_TAG,
+        CONTEXT,
+        BUILD_ARGS,
+    ],
+    others: None,
+};
+
+/// The keys of `[lint]`.
+pub const LINT: Keys = Keys {
+    named: &[Key {
+        name: "allow",
+        kind: STRINGS,
+        default: Fallback::Value("[]"),
+        doc: "Codes of findings that are not reported.",
+        example: "[lint]\nallow = [\"missing-handler\"]\n",
+    }],
+    others: None,
+};
+
+/// The keys of a value that is read from the environment: `{ env = "NAME", default = … }`.
+pub const ENV: Keys = Keys {
+    named: &[
+        Key {
+            name: "env",
+            kind: Kind::String,
+            default: NONE,
+            doc: "The environment variable that holds the value. It makes the generated files differ where the variable does.",
+            example: "[vars]\nchannel = { env = \"CHANNEL\" }\n",
+        },
+        Key {
+            name: "default",
+            kind: Kind::Plain,
+            default: Fallback::Text("none: a name without a value is an error where it is printed"),
+            doc: "The value where the variable is not set.",
+            example: "[vars]\nchannel = { env = \"CHANNEL\", default = \"stable\" }\n",
+        },
+    ],
+    others: None,
+};
