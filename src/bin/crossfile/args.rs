@@ -2,17 +2,68 @@
 
 use std::path::PathBuf;
 
+use crate::complete::{self, CompletionsArgs};
 use crate::lint::LintArgs;
+use crate::man::ManArgs;
 use crate::vars::VarsArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 use crossfile::config::DEFAULT_HOST;
 use crossfile::{Diagnostic, Located, Overrides, Place, Value};
 
-/// One Dockerfile template in, one right Dockerfile per architecture out.
-///
-/// Exit codes: 0 done and clean, 1 a question answered no (drift), 2 an error.
+/// What a command's exit code says.
+pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
+    ("0", "done and clean; warnings too"),
+    (
+        "1",
+        "a question answered no: drift (--check, --diff), a finding (lint)",
+    ),
+    (
+        "2",
+        "an error: bad usage, settings or template, something missing",
+    ),
+    ("130", "ended by Ctrl-C"),
+];
+
+/// The files that commands read.
+pub(crate) const FILES: &[(&str, &str)] = &[
+    (
+        "Dockerfile.cross",
+        "a template: a file whose name fits `templates` and that holds a placeholder",
+    ),
+    (
+        "crossfile.toml",
+        "a project's settings, at or above a template, up to the top of the repository",
+    ),
+    (
+        "arch-map.toml",
+        "the table of architecture names, built in; `arch-map` names a project's own",
+    ),
+    (
+        ".crossfileignore",
+        "what git sees and crossfile should not, in the form of .gitignore",
+    ),
+];
+
+fn after_help() -> String {
+    let section = |title: &str, entries: &[(&str, &str)]| {
+        let width = entries
+            .iter()
+            .map(|(term, _)| term.len())
+            .max()
+            .unwrap_or(0);
+        let line = |(term, meaning): &(&str, &str)| format!("  {term:<width$}  {meaning}\n");
+        format!("{title}:\n{}", entries.iter().map(line).collect::<String>())
+    };
+    format!(
+        "{}\n{}",
+        section("Exit codes", EXIT_CODES),
+        section("Files", FILES)
+    )
+}
+
+/// One Dockerfile template in, one right Dockerfile per architecture out
 #[derive(Debug, Parser)]
-#[command(name = "crossfile", version, max_term_width = 100)]
+#[command(name = "crossfile", version, max_term_width = 100, after_long_help = after_help())]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -47,6 +98,10 @@ pub(crate) enum Command {
     Vars(VarsArgs),
     /// Look things up in the table of architecture names
     Arch(ArchArgs),
+    /// Print the script that has a shell complete commands, architectures, schemes and templates
+    Completions(CompletionsArgs),
+    /// Write manual pages
+    Man(ManArgs),
     /// Print a JSON Schema, for editors
     Schema(crate::schema::SchemaArgs),
 }
@@ -55,21 +110,21 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct SelectArgs {
     /// Only these architectures, by their key in the table, separated by commas (`crossfile arch list` has them)
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', add = complete::project_arches())]
     pub(crate) arch: Vec<String>,
 
-    #[arg(long, value_name = "ARCH", help = format!("The machine that builds [default: {DEFAULT_HOST}, or what crossfile.toml says]"))]
+    #[arg(long, value_name = "ARCH", add = complete::arches(), help = format!("The machine that builds [default: {DEFAULT_HOST}, or what crossfile.toml says]"))]
     pub(crate) host: Option<String>,
 
     /// Give a name a value, over everything that files say; may be repeated. Of a matrix axis: only that value's files
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", add = complete::settings())]
     pub(crate) set: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GenerateArgs {
     /// Folders to look in for Dockerfile*.cross and *.Dockerfile.cross, or single templates
-    #[arg(value_name = "PATH", default_value = ".")]
+    #[arg(value_name = "PATH", default_value = ".", add = complete::templates())]
     pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -140,9 +195,10 @@ pub(crate) enum ArchCommand {
     /// Print all names of one architecture
     Show {
         /// A key, an alias or a platform
+        #[arg(add = complete::arch_names())]
         name: String,
         /// Whose name it is, as `debian`
-        #[arg(long, value_name = "SCHEME")]
+        #[arg(long, value_name = "SCHEME", add = complete::schemes())]
         from: Option<String>,
         /// How to print it
         #[arg(long, value_enum, default_value_t)]
@@ -151,12 +207,13 @@ pub(crate) enum ArchCommand {
     /// Translate a name from one scheme to another
     Resolve {
         /// The name to look up
+        #[arg(add = complete::arch_names())]
         name: String,
         /// Whose name it is; without it only names that mean one thing to everybody
-        #[arg(long, value_name = "SCHEME")]
+        #[arg(long, value_name = "SCHEME", add = complete::schemes())]
         from: Option<String>,
         /// Whose name to print; `annotate` prints the flags of `docker manifest annotate`
-        #[arg(long, value_name = "SCHEME", default_value = "arch")]
+        #[arg(long, value_name = "SCHEME", default_value = "arch", add = complete::schemes())]
         to: String,
         /// How to print it
         #[arg(long, value_enum, default_value_t)]

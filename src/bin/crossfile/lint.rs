@@ -7,13 +7,14 @@ use crossfile::{Diagnostic, Project, Selection};
 use serde::Serialize;
 
 use crate::args::{Format, SelectArgs};
+use crate::complete;
 use crate::generate::NOTHING;
 use crate::output::{Exit, Output, count};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LintArgs {
     /// Folders to look in for templates, or single templates
-    #[arg(value_name = "PATH", default_value = ".")]
+    #[arg(value_name = "PATH", default_value = ".", add = complete::templates())]
     paths: Vec<PathBuf>,
 
     #[command(flatten)]

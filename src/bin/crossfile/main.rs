@@ -2,10 +2,12 @@
 
 mod arch;
 mod args;
+mod complete;
 mod generate;
 mod git;
 mod host;
 mod lint;
+mod man;
 mod output;
 mod schema;
 mod vars;
@@ -18,6 +20,9 @@ use args::{Args, Command};
 use output::Output;
 
 fn main() -> ExitCode {
+    if complete::answer() {
+        return ExitCode::SUCCESS;
+    }
     let args = Args::parse();
     let output = match Output::new(args.quiet, args.verbose) {
         Ok(output) => output,
@@ -30,6 +35,8 @@ fn main() -> ExitCode {
         Command::Generate(args) => generate::run(&args, &output),
         Command::Lint(args) => lint::run(&args, &output),
         Command::Vars(args) => vars::run(&args, &output),
+        Command::Completions(args) => complete::run(&args, &output),
+        Command::Man(args) => man::run(&args, &output),
         Command::Arch(args) => arch::run(&args, &output),
         Command::Schema(args) => schema::run(&args, &output),
     };

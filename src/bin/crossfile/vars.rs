@@ -13,12 +13,13 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::args::SelectArgs;
+use crate::complete;
 use crate::output::{Exit, Output, columns};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct VarsArgs {
     /// The template whose names are asked for, or a folder; without one, the settings of the working folder
-    #[arg(value_name = "TEMPLATE")]
+    #[arg(value_name = "TEMPLATE", add = complete::templates())]
     template: Option<PathBuf>,
 
     /// Only the names that the template uses
