@@ -16,11 +16,25 @@ pub(crate) struct Git {
     files: Mutex<Known>,
 }
 
+/// What `git rev-parse --local-env-vars` names of places.
+const LOCAL_VARIABLES: &[&str] = &[
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_COMMON_DIR",
+];
+
 impl Git {
     /// What git prints, run in a file's folder; nothing where it fails.
     fn run(path: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
         let folder = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
-        let output = Command::new("git")
+        let mut git = Command::new("git");
+        // In a hook git says for which repository and index it runs; a file's own folder is what counts here.
+        for variable in LOCAL_VARIABLES {
+            git.env_remove(variable);
+        }
+        let output = git
             .arg("-C")
             .arg(folder)
             // Looking must not wait for a lock, nor write an index.
