@@ -58,6 +58,8 @@ pub(crate) struct Discovery {
     pub(crate) templates: Vec<Found>,
     /// All other files, for the search for orphans.
     pub(crate) files: Vec<PathBuf>,
+    /// Files that may be templates by their names and that are ignored.
+    pub(crate) ignored: Vec<PathBuf>,
     /// What settings anywhere in the tree call generated files.
     pub(crate) outputs: Vec<GlobMatcher>,
     /// Problems of settings files: nothing may be generated while there is one that is an error.
@@ -214,6 +216,9 @@ impl Walk<'_> {
         if !ignored && settings.is_template(path, &name) {
             self.template(path, entry.path_is_symlink(), &settings, false);
         } else if entry.file_type().is_file() {
+            if ignored && settings.is_template(path, &name) {
+                self.discovery.ignored.push(path.to_path_buf());
+            }
             // A generated file may well be ignored by git: it is ours all the same.
             self.discovery.files.push(path.to_path_buf());
         }
@@ -295,7 +300,7 @@ impl Walk<'_> {
         if !path.is_file() {
             return None;
         }
-        let layer = read::source(&path)
+        let layer = read::settings(&path)
             .map_err(|problem| vec![problem])
             .and_then(|source| Layer::parse(&source));
         layer
@@ -453,6 +458,6 @@ impl Inputs for DiskInputs {
     }
 
     fn file(&self, path: &Path) -> Result<Arc<crate::diagnostic::Source>, Diagnostic> {
-        read::source(path)
+        read::settings(path)
     }
 }

@@ -162,11 +162,31 @@ pub fn parse_toml(source: &Arc<Source>) -> Result<Table, Vec<Diagnostic>> {
         let span = error.span().unwrap_or(0..0);
         let place = Place::new(source, span);
         let message = error.message().replace('\n', ", ");
-        let unquoted = message.contains("string values must be quoted");
-        let help = unquoted.then(|| "put the value in quotes".to_string());
+        let unquoted = [
+            "string values must be quoted",
+            "invalid float",
+            "invalid integer",
+        ];
+        let unquoted = unquoted.iter().any(|start| message.starts_with(start));
+        let help = unquoted.then(|| quotes_for(&place));
         Diagnostic::error(Code::TomlSyntax, place, message).maybe_help(help)
     });
     Err(diagnostics.collect())
+}
+
+/// What to write for a value that lacks its quotes: `version = 1.2.3`.
+fn quotes_for(place: &Place) -> String {
+    let text = place.source().text();
+    let start = text[..place.span().start]
+        .rfind('\n')
+        .map_or(0, |at| at + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    match line.split_once('=').map(|(_, value)| value.trim()) {
+        Some(value) if !value.is_empty() && !value.contains(['"', '\'', '#', '[', '{']) => {
+            format!("put the value in quotes: \"{value}\"")
+        }
+        _ => "put the value in quotes".to_string(),
+    }
 }
 
 fn toml_table(table: DeTable<'_>, source: &Arc<Source>) -> Table {

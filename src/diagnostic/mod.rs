@@ -71,6 +71,7 @@ macro_rules! codes {
 
 codes! {
     Io "io" "A file or folder could not be read or written.",
+    TooLarge "too-large" "A file is larger than crossfile reads as settings or as a Handlebars template.",
     NotUtf8 "not-utf8" "A template or configuration file is not UTF-8 text.",
     TomlSyntax "toml-syntax" "A TOML file does not follow the grammar.",
     JsonSyntax "json-syntax" "A JSON file does not follow the grammar.",

@@ -6,6 +6,7 @@
 mod drift;
 mod job;
 mod lint;
+mod nothing;
 mod orphans;
 mod writing;
 

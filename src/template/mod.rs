@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::arch::ArchMap;
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
+use crate::read::too_large;
 
 pub use dialect::Dialect;
 pub use names::{Name, NameKind, Names, Shape};
@@ -209,6 +210,10 @@ impl Template {
         let Some(dialect) = dialect else {
             return Ok(Parsed::NotATemplate(not_a_template(source, language)));
         };
+        if dialect == Dialect::Handlebars && text.len() > handlebars::MOST {
+            let (bytes, most) = (text.len() as u64, handlebars::MOST as u64);
+            return Err(vec![too_large(Place::file(source.path()), bytes, most)]);
+        }
         let body = match dialect {
             Dialect::Placeholder => {
                 placeholder::Placeholder::parse(source, skip, language.names, language.passthrough)
@@ -297,6 +302,7 @@ impl Template {
 const BOM: &str = "\u{feff}";
 
 const ORDINARY: &str = "no placeholder, gate or tag in it: an ordinary file, left alone";
+const EMPTY: &str = "the file is empty";
 
 /// The note on a file that is no template.
 pub(crate) fn ordinary(path: &Path) -> Diagnostic {
@@ -309,6 +315,10 @@ fn not_a_template(source: &Arc<Source>, language: &Language<'_>) -> Diagnostic {
     match dialect::near_miss(source, language.names) {
         Some((place, near)) => Diagnostic::warning(Code::NotATemplate, place, ORDINARY)
             .help(format!("did you mean `{near}`?")),
+        None if source.text().trim().is_empty() => {
+            let place = Place::file(source.path());
+            Diagnostic::new(Severity::Note, Code::NotATemplate, place, EMPTY)
+        }
         None => ordinary(source.path()),
     }
 }

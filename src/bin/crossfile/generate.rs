@@ -70,6 +70,10 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
         output,
         expansion: &expansion,
         drift,
+        near: match expansion.templates {
+            0 if !expansion.stopped => project.near_templates(&overrides, &inputs),
+            _ => Vec::new(),
+        },
     };
     match (args.check, args.diff, args.stdout) {
         (true, _, _) => mode.check(),
@@ -90,6 +94,8 @@ struct Mode<'a> {
     expansion: &'a Expansion,
     /// Why files differ, line by line.
     drift: Vec<Diagnostic>,
+    /// Where no template was found: what comes near to one.
+    near: Vec<Diagnostic>,
 }
 
 impl Mode<'_> {
@@ -157,6 +163,7 @@ impl Mode<'_> {
             self.output.progress("nothing was written");
         } else if self.expansion.templates == 0 {
             self.output.progress(NOTHING);
+            self.output.diagnostics(&self.near);
         } else {
             let removed = written
                 .done
@@ -227,6 +234,7 @@ impl Mode<'_> {
         }
         if self.expansion.templates == 0 {
             self.output.progress(NOTHING);
+            self.output.diagnostics(&self.near);
         } else if self.answer() == Exit::Clean {
             let files = count(self.expansion.outcomes.len(), "file");
             self.output.progress(&format!("{files} checked, all right"));

@@ -35,7 +35,8 @@ pub(crate) fn run(args: &LintArgs, output: &Output) -> io::Result<Exit> {
         .iter()
         .map(|path| output.complete(path))
         .collect();
-    let project = Project::open(&paths, &overrides, &output.inputs());
+    let inputs = output.inputs();
+    let project = Project::open(&paths, &overrides, &inputs);
     let lint = project.lint(&Selection {
         arches: args.select.arches(),
         out_dir: None,
@@ -44,6 +45,7 @@ pub(crate) fn run(args: &LintArgs, output: &Output) -> io::Result<Exit> {
     if args.format != Format::Json {
         if lint.templates == 0 && !lint.failed() {
             output.progress(NOTHING);
+            output.diagnostics(&project.near_templates(&overrides, &inputs));
         } else {
             output.progress(&summary(&lint.diagnostics, lint.templates));
         }

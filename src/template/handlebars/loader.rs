@@ -11,9 +11,10 @@ use super::blocks::balance;
 use super::check::{Checker, Frame};
 use super::helpers::{STRICT_VALUE, signature};
 use super::tags::{MAX_DEPTH, Scan, Tag, TagKind, first_word, scan};
-use super::{MAIN, block_without_sign, is_go};
+use super::{MAIN, MOST, block_without_sign, is_go};
 use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
 use crate::dockerfile::lines;
+use crate::read::too_large;
 use crate::template::Language;
 
 /// After so many refusals the crate's parser is not asked again: each time it reads the whole text.
@@ -157,6 +158,13 @@ impl Loader<'_> {
         }
         let file = name.trim_matches(['\'', '"', '[', ']']);
         match self.language.partials.load(file) {
+            Ok(Some(source)) if source.text().len() > MOST => {
+                let (bytes, most) = (source.text().len() as u64, MOST as u64);
+                let problem = too_large(Place::file(source.path()), bytes, most);
+                self.problems
+                    .push(problem.related(place, "it is included here"));
+                None
+            }
             Ok(Some(source)) => Some(source),
             Ok(None) => {
                 let message = format!("there is no partial `{file}`");
@@ -198,9 +206,24 @@ impl Loader<'_> {
         }
         for range in &unclosed {
             let place = Place::new(source, range.clone());
+            // One brace of the two is the commonest slip, and the rest of the line has nothing to do with it.
+            let braces = place.text().chars().take_while(|&c| c == '{').count();
+            let one = place.text().find('}').filter(|_| braces == 2);
+            let (place, help) = match one {
+                Some(brace) => {
+                    let end = range.start + brace + 1;
+                    let tag = &source.text()[range.start..end];
+                    let place = Place::new(source, range.start..end);
+                    (place, format!("a tag ends with two braces: `{tag}}}`"))
+                }
+                None => (
+                    place,
+                    "close the tag with `}}`, or write `\\{{` for the braces themselves"
+                        .to_string(),
+                ),
+            };
             self.problems.push(
-                Diagnostic::error(Code::TemplateSyntax, place, "`{{` is never closed")
-                    .help("close the tag with `}}`, or write `\\{{` for the braces themselves"),
+                Diagnostic::error(Code::TemplateSyntax, place, "`{{` is never closed").help(help),
             );
             blank(&mut text, range);
         }
