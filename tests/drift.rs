@@ -212,3 +212,79 @@ fn programs_are_told_too() {
         annotations[1].starts_with("::error file=app/Dockerfile.cross,title=crossfile stale::")
     );
 }
+
+/// What `git show` has for each file that a run says it kept.
+fn kept(repository: &Repository, run: &Run) -> Vec<(String, String)> {
+    let lines = run
+        .stderr
+        .lines()
+        .filter(|line| line.contains("is in no commit: git show "));
+    lines
+        .map(|line| {
+            let object = line.rsplit(' ').next().unwrap();
+            let path = line.split(' ').nth(1).unwrap().to_string();
+            (path, repository.git(&["show", object]).stdout)
+        })
+        .collect()
+}
+
+#[test]
+fn what_was_edited_by_hand_can_be_seen_after_it_was_overwritten() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    repository.edit("app/Dockerfile.amd64", "80", "81");
+    let edited = repository.0.read("app/Dockerfile.amd64");
+    // Out of date, and nobody's work.
+    repository.edit("crossfile.toml", "3.21", "3.22");
+    let run = repository.0.run(&["generate"]).succeeds();
+    assert_eq!(
+        kept(&repository, &run),
+        [("app/Dockerfile.amd64".to_string(), edited)],
+        "{}",
+        run.stderr
+    );
+    // A generated file that is not committed yet is made again without a word.
+    repository.edit("app/Dockerfile.cross", "EXPOSE 80", "EXPOSE 8080");
+    repository.commit("as it should be");
+    repository.edit("crossfile.toml", "3.22", "3.23");
+    let run = repository.0.run(&["generate"]).succeeds();
+    assert_eq!(kept(&repository, &run), [], "{}", run.stderr);
+}
+
+#[test]
+fn what_force_and_prune_take_away_can_be_seen_too() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    let mine = "FROM s390x/alpine\nRUN mine\n";
+    repository.0.write("app/Dockerfile.s390x", mine);
+    repository.0.write(
+        "crossfile.toml",
+        "arches = [\"amd64\", \"s390x\"]\n[vars]\nversion = \"3.21\"\n",
+    );
+    let orphan = repository.0.read("app/Dockerfile.arm64v8");
+    repository.edit("app/Dockerfile.arm32v7", "EXPOSE 80", "EXPOSE 80\nRUN mine");
+    let edited = repository.0.read("app/Dockerfile.arm32v7");
+    let run = repository
+        .0
+        .run(&["generate", "--force", "--prune"])
+        .succeeds();
+    assert_eq!(
+        kept(&repository, &run),
+        [
+            ("app/Dockerfile.s390x".to_string(), mine.to_string()),
+            ("app/Dockerfile.arm32v7".to_string(), edited),
+        ],
+        "{}",
+        run.stderr
+    );
+    assert!(!repository.0.exists("app/Dockerfile.arm64v8"));
+    // That one is in a commit.
+    assert_eq!(
+        repository
+            .git(&["show", "HEAD:app/Dockerfile.arm64v8"])
+            .stdout,
+        orphan
+    );
+}

@@ -73,6 +73,24 @@ struct Told {
 }
 
 impl Project {
+    /// Whether a changed file has lines that no template made and no commit holds: overwriting it would lose them.
+    pub fn is_edited_by_hand(&self, outcome: &Outcome, inputs: &DriftInputs<'_>) -> bool {
+        let mut told = Vec::new();
+        if let Some(found) = self
+            .candidates()
+            .find(|found| found.path == outcome.template)
+        {
+            look(found, outcome, inputs, &mut told);
+        }
+        told.iter().any(|told| {
+            let open = told
+                .commit
+                .as_ref()
+                .is_some_and(|commit| commit.changed_since);
+            open && matches!(told.cause, Cause::Hand | Cause::Both) && !told.lines.is_empty()
+        })
+    }
+
     /// For each line of a changed file, the line of the template that it should come from, and where there is a history,
     /// whether the template was changed or the file was edited by hand. The same in several files is told once.
     pub fn drift(&self, expansion: &Expansion, inputs: &DriftInputs<'_>) -> Vec<Diagnostic> {

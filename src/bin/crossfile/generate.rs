@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 
 use crate::args::{Format, GenerateArgs};
 use crate::git::Git;
+use crate::keep::{Kept, keep, sentence};
 use crate::output::{Exit, Output, count, relative};
 
 pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
@@ -53,16 +54,19 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
     let expansion = project.expand(&selection);
     let git = Git::default();
     let told = (args.check || args.diff) && !output.quiet && !expansion.stopped;
+    let past = DriftInputs {
+        overrides: &overrides,
+        inputs: &inputs,
+        history: Some(&git),
+        most: MOST_TOLD,
+    };
     let drift = match told {
-        true => project.drift(
-            &expansion,
-            &DriftInputs {
-                overrides: &overrides,
-                inputs: &inputs,
-                history: Some(&git),
-                most: MOST_TOLD,
-            },
-        ),
+        true => project.drift(&expansion, &past),
+        false => Vec::new(),
+    };
+    let writes = !(args.check || args.diff || args.stdout);
+    let kept = match writes && !expansion.stopped {
+        true => keep(&project, &expansion, (args.force, args.prune), &past),
         false => Vec::new(),
     };
     let mode = Mode {
@@ -70,6 +74,7 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
         output,
         expansion: &expansion,
         drift,
+        kept,
         near: match expansion.templates {
             0 if !expansion.stopped => project.near_templates(&overrides, &inputs),
             _ => Vec::new(),
@@ -94,6 +99,8 @@ struct Mode<'a> {
     expansion: &'a Expansion,
     /// Why files differ, line by line.
     drift: Vec<Diagnostic>,
+    /// What was put into git's store before it is overwritten.
+    kept: Vec<Kept>,
     /// Where no template was found: what comes near to one.
     near: Vec<Diagnostic>,
 }
@@ -148,6 +155,10 @@ impl Mode<'_> {
         }
         if !self.output.quiet {
             self.output.result(&text)?;
+        }
+        for kept in &self.kept {
+            let show = |path: &Path| self.output.show(path);
+            self.output.progress(&sentence(kept, &show));
         }
         let orphans = self.with(Status::Orphaned);
         if !orphans.is_empty() && !self.args.prune {

@@ -1,6 +1,7 @@
 //! git as the history of files. A project that is not in git, or a machine without git, has none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -29,22 +30,61 @@ impl Git {
     /// What git prints, run in a file's folder; nothing where it fails.
     fn run(path: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
         let folder = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
-        let mut git = Command::new("git");
-        // In a hook git says for which repository and index it runs; a file's own folder is what counts here.
-        for variable in LOCAL_VARIABLES {
-            git.env_remove(variable);
-        }
-        let output = git
-            .arg("-C")
-            .arg(folder)
-            // Looking must not wait for a lock, nor write an index.
-            .arg("--no-optional-locks")
+        let output = Git::command(folder)
             .args(arguments)
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .output()
             .ok()?;
         output.status.success().then_some(output.stdout)
+    }
+
+    /// The files that differ from the commit that is checked out; those that git does not track are not among them.
+    pub(crate) fn differing(root: &Path) -> BTreeSet<PathBuf> {
+        let inside = root.join(".git");
+        let names = Git::run(&inside, &["diff", "--name-only", "-z", "HEAD"]).unwrap_or_default();
+        let names = names
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty());
+        names
+            .map(|name| root.join(String::from_utf8_lossy(name).as_ref()))
+            .collect()
+    }
+
+    /// Whether the commit that is checked out has the file.
+    pub(crate) fn tracks(path: &Path) -> bool {
+        let listed = path
+            .to_str()
+            .and_then(|name| Git::line(path, &["ls-tree", "--name-only", "HEAD", "--", name]));
+        listed.is_some()
+    }
+
+    /// Puts bytes into the store of objects, and says under which name.
+    pub(crate) fn store(root: &Path, bytes: &[u8]) -> Option<String> {
+        let mut child = Git::command(root)
+            .args(["hash-object", "-w", "--stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        // Closed when dropped: git waits for the end.
+        child.stdin.take()?.write_all(bytes).ok()?;
+        let output = child.wait_with_output().ok()?;
+        let name = String::from_utf8(output.stdout).ok()?.trim().to_string();
+        (output.status.success() && !name.is_empty()).then_some(name)
+    }
+
+    fn command(folder: &Path) -> Command {
+        let mut git = Command::new("git");
+        // In a hook git says for which repository and index it runs; a file's own folder is what counts here.
+        for variable in LOCAL_VARIABLES {
+            git.env_remove(variable);
+        }
+        git.arg("-C").arg(folder);
+        // Looking must not wait for a lock, nor write an index.
+        git.arg("--no-optional-locks");
+        git
     }
 
     fn line(path: &Path, arguments: &[&str]) -> Option<String> {
@@ -58,10 +98,7 @@ impl History for Git {
     fn commit_of(&self, path: &Path) -> Option<Commit> {
         let name = format!(":(literal){}", path.to_str()?);
         // Where HEAD does not have the file there is nothing to go back to.
-        Git::line(
-            path,
-            &["ls-tree", "--name-only", "HEAD", "--", path.to_str()?],
-        )?;
+        Git::tracks(path).then_some(())?;
         let changed = Git::run(path, &["diff", "--quiet", "HEAD", "--", &name]).is_none();
         let id = match changed {
             true => Git::line(path, &["rev-parse", "HEAD"]),

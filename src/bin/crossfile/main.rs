@@ -6,6 +6,7 @@ mod complete;
 mod generate;
 mod git;
 mod host;
+mod keep;
 mod lint;
 mod man;
 mod output;
