@@ -240,7 +240,7 @@ impl Diagnostic {
 }
 
 /// The problem of a word that is no code, where one was to be.
-pub(crate) fn unknown_code(word: &str, place: Place, severity: Severity) -> Diagnostic {
+pub fn unknown_code(word: &str, place: Place, severity: Severity) -> Diagnostic {
     let message = format!("`{word}` is no code of a message");
     let help = match closest(word, Code::ALL.iter().map(|code| code.as_str())) {
         Some(near) => format!("did you mean `{near}`?"),

@@ -140,6 +140,20 @@ impl Run {
     }
 }
 
+/// What git needs to commit the same on every machine.
+pub fn git_identity() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_CONFIG_SYSTEM", "/dev/null"),
+        ("GIT_AUTHOR_NAME", "A"),
+        ("GIT_AUTHOR_EMAIL", "a@example.com"),
+        ("GIT_AUTHOR_DATE", "2026-01-01T00:00:00Z"),
+        ("GIT_COMMITTER_NAME", "A"),
+        ("GIT_COMMITTER_EMAIL", "a@example.com"),
+        ("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z"),
+    ]
+}
+
 /// The command under test.
 pub fn crossfile() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossfile"));

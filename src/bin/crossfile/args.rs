@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::complete::{self, CompletionsArgs};
+use crate::explain::ExplainArgs;
 use crate::lint::LintArgs;
 use crate::man::ManArgs;
 use crate::vars::VarsArgs;
@@ -98,6 +99,8 @@ pub(crate) enum Command {
     Vars(VarsArgs),
     /// Look things up in the table of architecture names
     Arch(ArchArgs),
+    /// Say what the code of a message means, with an example and its cure
+    Explain(ExplainArgs),
     /// Print the script that has a shell complete commands, architectures, schemes and templates
     Completions(CompletionsArgs),
     /// Write manual pages

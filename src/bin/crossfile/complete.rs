@@ -164,7 +164,6 @@ pub(crate) fn settings() -> ArgValueCandidates {
 }
 
 /// The codes of messages.
-#[allow(dead_code, reason = "attached when the command `explain` is there")]
 pub(crate) fn codes() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         candidates(

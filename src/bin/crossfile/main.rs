@@ -3,6 +3,7 @@
 mod arch;
 mod args;
 mod complete;
+mod explain;
 mod generate;
 mod git;
 mod host;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => generate::run(&args, &output),
         Command::Lint(args) => lint::run(&args, &output),
         Command::Vars(args) => vars::run(&args, &output),
+        Command::Explain(args) => explain::run(&args, &output),
         Command::Completions(args) => complete::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),
         Command::Arch(args) => arch::run(&args, &output),

@@ -1,0 +1,248 @@
+//! Every code of a message has an explanation, whose example shows it and whose cure makes it go away; `docs/codes.md` is
+//! made from them with what the command really printed. `CROSSFILE_BLESS=1 cargo test --test codes` writes the page anew.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot run a shell should panic, and says when it is skipped"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use crossfile::{Code, Explanation, explanations};
+use support::{Run, Scratch};
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/codes.md");
+
+#[test]
+fn every_code_is_explained_once() {
+    let mut explained: Vec<Code> = explanations().iter().map(|found| found.code).collect();
+    explained.sort();
+    let mut all = Code::ALL.to_vec();
+    all.sort();
+    assert_eq!(explained, all);
+    for found in explanations() {
+        assert!(
+            found.why.ends_with('.') && found.how.ends_with('.'),
+            "{}",
+            found.code
+        );
+    }
+}
+
+fn write(scratch: &Scratch, files: &BTreeMap<String, String>) {
+    files
+        .iter()
+        .for_each(|(path, text)| scratch.write(path, text));
+}
+
+/// A shell command in the scratch folder, `crossfile` on its path and git with an identity of nobody.
+fn shell(scratch: &Scratch, command: &str) -> Run {
+    let folder = Path::new(env!("CARGO_BIN_EXE_crossfile")).parent().unwrap();
+    let output = Command::new("bash")
+        .args(["-c", command])
+        .current_dir(scratch.path())
+        .env_clear()
+        .env(
+            "PATH",
+            format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()),
+        )
+        .envs(support::git_identity())
+        .output();
+    Run::from(output.unwrap())
+}
+
+fn crossfile(scratch: &Scratch, arguments: &[String]) -> Run {
+    shell(scratch, &format!("crossfile {}", arguments.join(" ")))
+}
+
+/// What the example prints, once it is seen that its cure cures it.
+fn shown(found: &Explanation) -> String {
+    let scratch = Scratch::new();
+    write(&scratch, &found.wrong);
+    for command in &found.prepare {
+        shell(&scratch, command).succeeds();
+    }
+    let wrong = crossfile(&scratch, &found.run);
+    // What lint finds is its result, everything else is a diagnostic.
+    let printed = match found.run[0].as_str() {
+        "lint" => wrong.stdout.clone(),
+        _ => wrong.stderr.clone(),
+    };
+    let code = format!("[{}]", found.code);
+    let line = printed.lines().find(|line| line.ends_with(&code));
+    let line = line.unwrap_or_else(|| panic!("{} is not shown:\n{printed}", found.code));
+    let severity = format!(": {}: ", found.severity.as_str());
+    assert!(line.contains(&severity), "{}: {line}", found.code);
+    let status = match found.kind() {
+        "error" => 2,
+        // `generate` refuses what lint finds.
+        "finding" if found.code == Code::Foreign => 2,
+        "finding" => 1,
+        _ => 0,
+    };
+    assert_eq!(wrong.status, status, "{}\n{printed}", found.code);
+
+    write(&scratch, &found.cure);
+    for command in &found.mend {
+        shell(&scratch, command).succeeds();
+    }
+    let cured = crossfile(&scratch, &found.run_cured);
+    let after = format!("{}{}", cured.stdout, cured.stderr);
+    assert!(
+        !after.contains(&code),
+        "{} is still there:\n{after}",
+        found.code
+    );
+    assert_eq!(cured.status, 0, "{}\n{after}", found.code);
+
+    // The message itself: up to what is said of the run as a whole.
+    let mut message = Vec::new();
+    let summary = ["to write ", "to overwrite ", "nothing was written"];
+    for line in printed.lines() {
+        if summary.iter().any(|start| line.starts_with(start)) || line.starts_with("1 template: ") {
+            break;
+        }
+        message.push(line);
+    }
+    message.join("\n")
+}
+
+#[test]
+fn the_page_shows_what_is_printed() {
+    let git = Command::new("git").arg("--version").output().is_ok();
+    if !git {
+        println!("skipped: git is not installed");
+        return;
+    }
+    let mut page = String::from(
+        "# Codes\n\nEvery message ends in a code in brackets, as `[unknown-name]`. `crossfile explain CODE` prints what stands here.\n\
+         A *finding* answers the question of `lint` or `generate --check` with no (exit code 1); an *error* says that something\n\
+         was not done (exit code 2); *warnings* and *notes* stop nothing. Findings and warnings can be allowed by their code:\n\
+         `[lint] allow = [\"CODE\"]` in crossfile.toml, or a comment `# crossfile: allow=CODE` at the line or above it.\n\n\
+         This page is made from `src/codes.toml` by `CROSSFILE_BLESS=1 cargo test --test codes`, which runs every example and its cure.\n",
+    );
+    let all = explanations();
+    let mut groups: Vec<&str> = Vec::new();
+    for found in &all {
+        if groups.last() != Some(&found.group.as_str()) {
+            assert!(
+                !groups.contains(&found.group.as_str()),
+                "{} is in two places",
+                found.group
+            );
+            groups.push(&found.group);
+            page.push_str(&format!("\n**{}**:", found.group));
+        }
+        page.push_str(&format!(" [{0}](#{0})", found.code));
+    }
+    page.push('\n');
+    let mut group = "";
+    for found in &all {
+        if found.group != group {
+            group = &found.group;
+            page.push_str(&format!("\n## {group}\n"));
+        }
+        page.push_str(&section(found));
+    }
+    if std::env::var_os("CROSSFILE_BLESS").is_some() {
+        std::fs::write(PAGE, &page).unwrap();
+    }
+    let there = std::fs::read_to_string(PAGE).unwrap();
+    assert!(
+        there == page,
+        "docs/codes.md is out of date: CROSSFILE_BLESS=1 cargo test --test codes"
+    );
+}
+
+fn section(found: &Explanation) -> String {
+    let mut text = format!(
+        "\n### {}\n\n*{}: {}*\n\n{}\n",
+        found.code,
+        found.kind(),
+        found.code.meaning().trim_end_matches('.'),
+        found.why
+    );
+    text.push_str(&files(&found.wrong));
+    let commands = found.prepare.iter().cloned();
+    let run = format!("crossfile {}", found.run.join(" "));
+    let commands: String = commands
+        .chain([run])
+        .map(|command| format!("$ {command}\n"))
+        .collect();
+    text.push_str(&format!(
+        "\n```text\n{commands}{}\n```\n\n{}\n",
+        shown(found),
+        found.how
+    ));
+    text.push_str(&files(&found.cure));
+    let mut commands: Vec<String> = found.mend.clone();
+    if found.run_cured != found.run {
+        commands.push(format!("crossfile {}", found.run_cured.join(" ")));
+    }
+    if !commands.is_empty() {
+        let commands: String = commands
+            .iter()
+            .map(|command| format!("$ {command}\n"))
+            .collect();
+        text.push_str(&format!("\n```text\n{commands}```\n"));
+    }
+    text
+}
+
+fn files(files: &BTreeMap<String, String>) -> String {
+    let block = |(path, text): (&String, &String)| {
+        let language = match path.rsplit('.').next() {
+            Some("toml") => "toml",
+            Some("json") => "json",
+            _ => "dockerfile",
+        };
+        format!("\n`{path}`:\n\n```{language}\n{text}```\n")
+    };
+    files.iter().map(block).collect()
+}
+
+#[test]
+fn the_command_explains() {
+    let scratch = Scratch::new();
+    let plain = scratch.run(&["explain", "unknown-name"]).succeeds();
+    assert_eq!(
+        scratch.run(&["explain", "[Unknown-Name]"]).succeeds(),
+        plain
+    );
+    assert!(
+        plain.stdout.starts_with("unknown-name (error)\n"),
+        "{}",
+        plain.stdout
+    );
+    assert!(
+        plain
+            .stdout
+            .contains("    FROM __DOKCER_ARCH__/alpine:3.22\n"),
+        "{}",
+        plain.stdout
+    );
+    let list = scratch.run(&["explain"]).succeeds().stdout;
+    assert_eq!(list.lines().count(), Code::ALL.len());
+    let wrong = scratch.run(&["explain", "unknown-nam"]);
+    assert_eq!(wrong.status, 2);
+    assert!(
+        wrong.stderr.contains("did you mean `unknown-name`?"),
+        "{}",
+        wrong.stderr
+    );
+    let json = scratch
+        .run(&["explain", "drift", "--format", "json"])
+        .succeeds()
+        .stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["version"], &json["kind"]),
+        (&1.into(), &"finding".into())
+    );
+}
