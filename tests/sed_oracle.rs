@@ -90,8 +90,8 @@ fn what_sed_makes() {
             else {
                 return Ok(());
             };
-            // The classic script knows two names; `__ARCH__`, say, it would leave.
-            let classic = ["baseimage_arch", "qemu_arch"];
+            // The classic script knows two names and the gate; `__ARCH__`, say, it would leave.
+            let classic = ["baseimage_arch", "qemu_arch", "cross"];
             let others = template
                 .names()
                 .iter()
