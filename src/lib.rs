@@ -34,6 +34,7 @@ pub mod document;
 pub mod expand;
 mod header;
 mod history;
+pub mod init;
 pub mod keys;
 mod lint;
 mod naming;

@@ -28,6 +28,14 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a template and settings to begin with; nothing that is there is overwritten
+    ///
+    /// Examples:
+    ///   crossfile init
+    ///   crossfile init --template download images/app
+    ///   crossfile init --from build.config
+    #[command(verbatim_doc_comment)]
+    Init(crate::init::InitArgs),
     /// Expand every template below each PATH
     ///
     /// Examples:

@@ -5,6 +5,7 @@ mod args;
 mod generate;
 mod git;
 mod host;
+mod init;
 mod lint;
 mod output;
 mod schema;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         }
     };
     let exit = match args.command {
+        Command::Init(args) => init::run(&args, &output),
         Command::Generate(args) => generate::run(&args, &output),
         Command::Lint(args) => lint::run(&args, &output),
         Command::Vars(args) => vars::run(&args, &output),
