@@ -7,7 +7,56 @@
 
 mod support;
 
+use std::process::Command;
+
+use crossfile::init::read_build_config;
+use crossfile::{ArchMap, Source};
+use proptest::prelude::*;
 use support::Scratch;
+
+/// What a value may be made of. There is no way to call a program from here, should something be misread.
+fn value() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "a", "b c", "\"", "\"", "'", "'", "\\\\", "\\\"", "$A", "${A}", "\\$", "$ ", "#", "\\\n",
+        "=", ":", "{x,y}", "*", "!", "ü", "%", "-", ".",
+    ]);
+    let pieces = prop::collection::vec(piece, 0..7).prop_map(|pieces| pieces.concat());
+    prop_oneof![
+        pieces.clone(),
+        pieces.prop_map(|text| format!("\"{text}\""))
+    ]
+}
+
+/// What is taken is what a shell takes it for.
+#[test]
+fn a_value_is_what_a_shell_makes_of_it() {
+    if Command::new("sh").args(["-c", ":"]).output().is_err() {
+        eprintln!("skipped: no sh to compare with");
+        return;
+    }
+    let taken = std::cell::Cell::new(0);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let same = |value: String| {
+        let text = format!("A='q r'\nIMAGE_NAME={value}\nTARGET_ARCHES=amd64\n");
+        let source = Source::new("build.config", text.as_str());
+        let Ok(config) = read_build_config(&source, &ArchMap::builtin()) else {
+            return Ok(());
+        };
+        taken.set(taken.get() + 1);
+        let script = format!("PATH=/nonexistent\n{text}printf %s \"$IMAGE_NAME\"");
+        let run = Command::new("sh").args(["-c", &script]).output().unwrap();
+        prop_assert_eq!(String::from_utf8_lossy(&run.stderr), "", "{:?}", text);
+        let wanted = String::from_utf8_lossy(&run.stdout).into_owned();
+        prop_assert_eq!(config.image.unwrap_or_default(), wanted, "{:?}", text);
+        Ok(())
+    };
+    runner.run(&value(), same).unwrap();
+    assert!(taken.get() >= 50, "only {} were taken", taken.get());
+}
 
 #[cfg(unix)]
 mod links {
