@@ -35,6 +35,7 @@ pub mod expand;
 mod explain;
 mod header;
 mod history;
+pub mod init;
 pub mod keys;
 mod lint;
 mod naming;

@@ -18,7 +18,7 @@ pub struct Look {
 /// Looks at paths that have to stay in a folder.
 #[derive(Clone, Debug)]
 pub struct Inside {
-    /// The folder, links followed; as given while it does not exist.
+    /// The folder, links followed; what of it does not exist yet as given.
     root: PathBuf,
     /// The folder of the path looked at last: the next is often its neighbour.
     last: Option<(PathBuf, PathBuf)>,
@@ -28,7 +28,7 @@ impl Inside {
     /// Paths have to stay in `root`.
     pub fn new(root: &Path) -> Inside {
         Inside {
-            root: root.canonicalize().unwrap_or_else(|_| root.to_path_buf()),
+            root: canonical(root).unwrap_or_else(|| root.to_path_buf()),
             last: None,
         }
     }
@@ -116,8 +116,8 @@ fn is_absent(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write(target: &Path, text: &str) -> Result<(), Diagnostic> {
-    replace(target, text).map_err(|error| {
+pub fn write(target: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Diagnostic> {
+    replace(target, bytes.as_ref()).map_err(|error| {
         let message = error.to_string();
         // The temporary file's random name says nothing to anybody.
         let message = message.split(" at path ").next().unwrap_or_default();
@@ -134,7 +134,7 @@ pub fn remove(path: &Path) -> Result<(), Diagnostic> {
     fs::remove_file(path).map_err(|error| Diagnostic::io(path, "remove the file", &error))
 }
 
-fn replace(target: &Path, text: &str) -> io::Result<()> {
+fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = target.parent().unwrap_or(Path::new("."));
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;
@@ -151,7 +151,7 @@ fn replace(target: &Path, text: &str) -> io::Result<()> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     if let Some(mode) = mode {
         file.as_file().set_permissions(mode)?;
     }

@@ -114,6 +114,7 @@ codes! {
     MissingHandler "missing-handler" "QEMU's handler is copied from a build context that does not hold it.",
     Drift "drift" "A generated file differs from what its template makes.",
     Stale "stale" "A generated file is older than what it is made from.",
+    ShellConfig "shell-config" "A line of a shell config cannot be read without executing it.",
     EditedByHand "edited-by-hand" "A generated file was changed, and not its template.",
 }
 

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use crate::complete::{self, CompletionsArgs};
 use crate::explain::ExplainArgs;
+use crate::init::InitArgs;
 use crate::lint::LintArgs;
 use crate::man::ManArgs;
+use crate::schema::SchemaArgs;
 use crate::vars::VarsArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 use crossfile::config::DEFAULT_HOST;
@@ -80,6 +82,14 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a template and settings to begin with; nothing that is there is overwritten
+    ///
+    /// Examples:
+    ///   crossfile init
+    ///   crossfile init --template download images/app
+    ///   crossfile init --from build.config
+    #[command(verbatim_doc_comment)]
+    Init(InitArgs),
     /// Expand every template below each PATH
     ///
     /// Examples:
@@ -101,12 +111,12 @@ pub(crate) enum Command {
     Arch(ArchArgs),
     /// Say what the code of a message means, with an example and its cure
     Explain(ExplainArgs),
+    /// Print a JSON Schema, for editors
+    Schema(SchemaArgs),
     /// Print the script that has a shell complete commands, architectures, schemes and templates
     Completions(CompletionsArgs),
     /// Write manual pages
     Man(ManArgs),
-    /// Print a JSON Schema, for editors
-    Schema(crate::schema::SchemaArgs),
 }
 
 /// Which of a project's files, and with what values. Every project command has these.

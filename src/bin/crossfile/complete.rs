@@ -15,6 +15,7 @@ use clap_complete::engine::{
 };
 use clap_complete::env::{Bash, CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 use crossfile::arch::entry::DERIVED_SCHEMES;
+use crossfile::init::STARTERS;
 use crossfile::{ArchMap, Code, Config, DiskInputs, NameKind, Overrides, config_of};
 use globset::Glob;
 
@@ -160,6 +161,14 @@ pub(crate) fn settings() -> ArgValueCandidates {
             _ => vec![(format!("{}=", name.name), String::new())],
         });
         candidates(values)
+    })
+}
+
+/// The starters of `init`.
+pub(crate) fn starters() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let starters = STARTERS.iter();
+        candidates(starters.map(|starter| (starter.name, starter.about().to_string())))
     })
 }
 

@@ -7,6 +7,7 @@ mod explain;
 mod generate;
 mod git;
 mod host;
+mod init;
 mod keep;
 mod lint;
 mod man;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         }
     };
     let exit = match args.command {
+        Command::Init(args) => init::run(&args, &output),
         Command::Generate(args) => generate::run(&args, &output),
         Command::Lint(args) => lint::run(&args, &output),
         Command::Vars(args) => vars::run(&args, &output),
