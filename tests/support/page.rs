@@ -85,9 +85,12 @@ impl Page {
         };
         let home = scratch.join("home");
         fs::create_dir(&home).unwrap();
+        let temporary = scratch.join("temporary");
+        fs::create_dir(&temporary).unwrap();
         let shell = Shell {
             folder_file: scratch.join("folder"),
             home,
+            temporary,
         };
         let mut folder = scratch.join("work");
         fs::create_dir(&folder).unwrap();
@@ -164,6 +167,8 @@ pub struct Played {
 struct Shell {
     folder_file: PathBuf,
     home: PathBuf,
+    /// Where `mktemp` makes its folders, so that they go with the page's.
+    temporary: PathBuf,
 }
 
 impl Shell {
@@ -183,6 +188,7 @@ impl Shell {
             .env_clear()
             .env("PATH", path)
             .env("HOME", &self.home)
+            .env("TMPDIR", &self.temporary)
             .env("FOLDER_FILE", &self.folder_file)
             .env("LC_ALL", "C.UTF-8")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
