@@ -193,11 +193,10 @@ impl Shell {
             .env("LC_ALL", "C.UTF-8")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_COUNT", "2")
+            .env("GIT_CONFIG_COUNT", "1")
             .env("GIT_CONFIG_KEY_0", "init.defaultBranch")
             .env("GIT_CONFIG_VALUE_0", "main")
-            .env("GIT_CONFIG_KEY_1", "core.abbrev")
-            .env("GIT_CONFIG_VALUE_1", "7")
+            .env("GIT_DEFAULT_HASH", "sha1")
             .envs(["AUTHOR", "COMMITTER"].into_iter().flat_map(|who| {
                 [
                     (format!("GIT_{who}_NAME"), "Ada"),
