@@ -27,7 +27,7 @@ const INDEX: &str = "docs/README.md";
 /// The first line of a `toml` block that is a table of architectures and not settings.
 const ARCH_MAP: &str = "# arches.toml\n";
 
-/// Names that are linked to and come with other changes.
+/// Pages that are linked to and come with other changes.
 const COMING: &[&str] = &["docs/codes.md", "docs/pre-commit.md"];
 
 fn all() -> Vec<Page> {
@@ -58,6 +58,7 @@ fn every_command_prints_what_the_page_says() {
             continue;
         }
         let played = page.play();
+        assert!(played.commands > 0, "{} has no command", page.name);
         if std::env::var_os("CROSSFILE_BLESS").is_some() {
             fs::write(Page::top().join(&page.name), played.text).unwrap();
         } else {

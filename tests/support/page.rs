@@ -34,6 +34,8 @@ pub struct Page {
 impl Page {
     pub fn open(name: &str) -> Page {
         let text = fs::read_to_string(Page::top().join(name)).unwrap();
+        let fences = text.lines().filter(|line| line.starts_with("```"));
+        assert!(fences.count() % 2 == 0, "{name}: a block is not closed");
         Page {
             name: name.to_string(),
             text,
@@ -65,7 +67,6 @@ impl Page {
                 (None, None) => {}
             }
         }
-        assert!(open.is_none(), "{}: a block is not closed", self.name);
         blocks
     }
 
@@ -100,7 +101,9 @@ impl Page {
             let Some(language) = line.strip_prefix("```") else {
                 continue;
             };
-            let body = rest.by_ref().take_while(|(_, line)| *line != "```");
+            let body = rest
+                .by_ref()
+                .take_while(|(_, line)| !line.starts_with("```"));
             let body: Vec<&str> = body.map(|(_, line)| line).collect();
             match language {
                 "console" => {
