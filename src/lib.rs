@@ -71,3 +71,8 @@ pub use variables::{Variable, variables};
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]
 pub struct Readme;
+
+/// The recipes' Rust examples, run as doc tests.
+#[doc = include_str!("../docs/recipes.md")]
+#[cfg(doctest)]
+pub struct Recipes;

@@ -1,4 +1,4 @@
-//! Every folder of `tests/cases/<behaviour>/<case>/` is a test: the tree `in/`, the commands of the file `run`, the
+//! Every folder of `tests/cases/<behaviour>/<case>/` is a test: the tree `in/`, if there is one, the commands of the file `run`, the
 //! files they make in `out/`, byte for byte, and everything they print in `snapshots/`.
 //!
 //! In a tree `dot-NAME` stands for `.NAME` and `settings.toml` for `crossfile.toml`, so that neither git nor crossfile,
@@ -60,7 +60,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 
 fn check(case: &Path) {
     let scratch = Scratch::new();
-    for (path, bytes) in files_below(&case.join("in")) {
+    for (path, bytes) in files_below_if(&case.join("in")) {
         let path: Vec<_> = path.split('/').map(meant).collect();
         scratch.write(&path.join("/"), bytes);
     }

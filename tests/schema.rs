@@ -497,6 +497,7 @@ const BEYOND_SCHEMAS: &[(&str, &str)] = &[];
 const NO_TOML: &[&str] = &[
     "config/err-tab/in/settings.toml",
     "config/err-toml/in/settings.toml",
+    "mistakes/err-tab-in-toml/in/settings.toml",
 ];
 
 #[test]

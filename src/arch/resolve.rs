@@ -117,6 +117,14 @@ impl ResolveError {
             ResolveError::UnknownScheme { near: None, .. } => {
                 Some("the schemes are listed by `crossfile arch show amd64`".to_string())
             }
+            ResolveError::Ambiguous { name, choices, .. }
+                if choices.iter().any(|choice| choice.as_str() == name) =>
+            {
+                Some(format!(
+                    "choose one of {}, the key `{name}` itself with `--from arch`, or say whose name it is with `--from SCHEME`",
+                    list(choices)
+                ))
+            }
             ResolveError::Ambiguous { choices, .. } => Some(format!(
                 "choose one of {}, or say whose name it is with `--from SCHEME`",
                 list(choices)

@@ -421,6 +421,10 @@ impl Scan<'_> {
                 .closest(&name)
                 .and_then(|near| self.names.get(near)?.placeholder());
             let help = match near {
+                // Not so near that it must be a slip: a macro of C, say.
+                Some(near) if strsim::jaro_winkler(word, &near) < 0.93 => format!(
+                    "did you mean `{near}`? what is no placeholder is let through with `passthrough = [\"{word}\"]`"
+                ),
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!(
                     "define `{name}` under [vars] or [columns] in crossfile.toml, or let it through with `passthrough = [\"{word}\"]`"

@@ -7,6 +7,8 @@
     reason = "each test binary uses a part of this; a test that cannot set up its folder should panic"
 )]
 
+pub mod page;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;

@@ -88,7 +88,7 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
     }
 }
 
-pub(crate) const NOTHING: &str = "found no template: a file that fits `templates` in crossfile.toml (by default Dockerfile*.cross) and holds a placeholder";
+pub(crate) const NOTHING: &str = "found no template: a file that fits `templates` in crossfile.toml (by default Dockerfile*.cross and *.Dockerfile.cross) and holds a placeholder";
 
 /// Of how many changed files the single lines are told: who has more drift than that runs `generate` first.
 const MOST_TOLD: usize = 100;
@@ -390,12 +390,20 @@ impl Mode<'_> {
             "--quiet",
             "-v",
             "--verbose",
+            "--format=json",
+            "--format=github",
         ];
         let mut words = vec!["crossfile".to_string()];
         let mut named = false;
+        let mut value_left_out = false;
         for arg in std::env::args_os().skip(1) {
             let arg = arg.to_string_lossy().into_owned();
-            if left_out.contains(&arg.as_str()) {
+            let is_value = std::mem::take(&mut value_left_out);
+            if is_value || left_out.contains(&arg.as_str()) {
+                continue;
+            }
+            if arg == "--format" {
+                value_left_out = true;
                 continue;
             }
             let subcommand = !named && ["generate", "gen"].contains(&arg.as_str());

@@ -89,7 +89,8 @@ impl Loader<'_> {
                 let chain: Vec<_> = chain.collect();
                 let message = format!("partials include each other: {}", chain.join(" → "));
                 let problem = Diagnostic::error(Code::PartialCycle, place, message);
-                self.problems.push(problem);
+                self.problems
+                    .push(problem.help("take one of these inclusions out"));
                 continue;
             }
             if inclusion.depth > MAX_DEPTH {

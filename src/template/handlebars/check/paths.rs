@@ -108,6 +108,7 @@ impl Checker<'_> {
             (true, _, _) => Some(format!("inside `{opened}` write `@root.{name}`")),
             (_, Some(near), _) => Some(format!("did you mean `{near}`?")),
             (_, None, Shape::Arch) => Some(define(name)),
+            (_, None, Shape::Table(_)) if known.is_empty() => Some("it has no fields".to_string()),
             (_, None, Shape::Table(_)) => Some(format!("its fields are: {}", known.join(", "))),
             _ => None,
         };
