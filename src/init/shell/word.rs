@@ -124,6 +124,14 @@ impl Reader<'_> {
             return self.executed(start, "is the output of a command");
         }
         let name = name_at(behind).to_string();
+        // A shell takes the break out before it reads the name, which may go on in the next line.
+        let is_broken = ["\\\n", "\\\r\n"]
+            .iter()
+            .any(|escape| behind[name.len()..].starts_with(escape));
+        if is_broken {
+            self.at += 1 + name.len();
+            return self.executed(start, "goes on in the next line");
+        }
         if !name.is_empty() {
             self.at += 1 + name.len();
             return self.reference(text, &name, start..self.at);
