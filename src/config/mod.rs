@@ -5,6 +5,7 @@
 
 mod cells;
 pub mod keys;
+mod matrix;
 mod names;
 mod read;
 mod values;

@@ -3,18 +3,23 @@
 //! [`Expander::new`] prepares what all templates of a folder share; [`Expander::expand`] renders one template for every
 //! cell. Pure: paths are worked out and nothing is read or written.
 
+mod failures;
+mod output;
+
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::arch::ArchName;
 use crate::config::{Cell, Config};
 use crate::context::Context;
-use crate::diagnostic::{Code, Diagnostic, Place, Source};
+use crate::diagnostic::{Diagnostic, Place, Source};
 use crate::document::Located;
 use crate::header;
-use crate::template::{Language, NoPartials, Parsed, RenderFailure, Template, Traced};
+use crate::template::{Language, Parsed, Template, Traced};
+use failures::Failures;
+use output::{Output, Pattern, join};
 
 /// A generated file that is not on the disk yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,17 +53,6 @@ pub struct Expander<'a> {
     cells: Vec<(Cell, Context)>,
     output: Result<Output, Vec<Diagnostic>>,
     elsewhere: bool,
-}
-
-/// The output patterns, parsed: the project's, and those of single architectures.
-struct Output {
-    default: Option<Pattern>,
-    arches: Vec<(ArchName, Pattern)>,
-}
-
-enum Pattern {
-    Template(Box<Template>, Place),
-    Constant(String, Place),
 }
 
 impl<'a> Expander<'a> {
@@ -266,117 +260,10 @@ impl Files {
     }
 }
 
-impl Output {
-    fn parse(config: &Config) -> Result<Output, Vec<Diagnostic>> {
-        let parse = |pattern: &Located<String>| Pattern::parse(pattern, config);
-        let default = config.output.as_ref().map(parse).transpose()?;
-        let mut arches = Vec::new();
-        for (arch, settings) in &config.arch {
-            if let Some(pattern) = &settings.output {
-                arches.push((arch.clone(), parse(pattern)?));
-            }
-        }
-        Ok(Output { default, arches })
-    }
-
-    /// The complete path of a cell's file, and where it is said.
-    fn path(
-        &self,
-        stem: &str,
-        template: &Path,
-        cell: &Cell,
-        context: &Context,
-    ) -> Result<(PathBuf, Place), Box<Diagnostic>> {
-        let own = self.arches.iter().find(|(arch, _)| *arch == cell.arch);
-        let pattern = own.map(|(_, pattern)| pattern).or(self.default.as_ref());
-        let (text, place) = match pattern {
-            None => {
-                let axes: String = cell
-                    .axes
-                    .iter()
-                    .map(|(_, value)| format!(".{}", value.text().unwrap_or_default()))
-                    .collect();
-                (format!("{stem}{axes}.{}", cell.arch), Place::file(template))
-            }
-            Some(Pattern::Constant(text, place)) => (text.clone(), place.clone()),
-            Some(Pattern::Template(template, place)) => match template.render(context) {
-                Ok(text) => (text, place.clone()),
-                Err(failures) => {
-                    let mut all = Failures::default();
-                    all.add(failures, context);
-                    let mut problems = all.into_diagnostics().into_iter();
-                    let problem = problems.next().map(|mut problem| {
-                        problem.place = place.clone();
-                        problem
-                    });
-                    let unknown = || Diagnostic::error(Code::NoValue, place.clone(), "no path");
-                    return Err(Box::new(problem.unwrap_or_else(unknown)));
-                }
-            },
-        };
-        let folder = template.parent().unwrap_or(Path::new(""));
-        let path = join(folder, &text).ok_or_else(|| {
-            let message = format!("`{text}` is not a path of a file");
-            let help = "an output path is relative to the template and names a file";
-            let place = place.clone();
-            Box::new(Diagnostic::error(Code::OutputOutside, place, message).help(help))
-        })?;
-        Ok((path, place))
-    }
-}
-
-impl Pattern {
-    fn parse(pattern: &Located<String>, config: &Config) -> Result<Pattern, Vec<Diagnostic>> {
-        let nothing = BTreeSet::new();
-        let language = Language {
-            map: &config.map,
-            names: &config.names,
-            passthrough: &nothing,
-            dialect: None,
-            partials: &NoPartials,
-        };
-        let source = Source::new("output", pattern.value.as_str());
-        let place = pattern.place.clone();
-        match Template::parse(&source, &language) {
-            Ok(Parsed::Template(template)) => Ok(Pattern::Template(Box::new(template), place)),
-            Ok(Parsed::NotATemplate(_)) => Ok(Pattern::Constant(pattern.value.clone(), place)),
-            Err(mut problems) => {
-                // The pattern's own text is a line without a file: point into the settings instead.
-                problems
-                    .iter_mut()
-                    .for_each(|problem| problem.place = place.clone());
-                Err(problems)
-            }
-        }
-    }
-}
-
 /// A template's name without `.cross`.
 fn stem(template: &Path) -> String {
     let name = template.file_name().unwrap_or_default().to_string_lossy();
     name.strip_suffix(".cross").unwrap_or(&name).to_string()
-}
-
-/// `folder` joined with a relative path, `.` and `..` worked out. Nothing where the path is absolute, empty or ends in
-/// a folder.
-fn join(folder: &Path, relative: &str) -> Option<PathBuf> {
-    if relative.is_empty() || relative.ends_with(['/', '\\']) || relative.contains('\0') {
-        return None;
-    }
-    let mut path = folder.to_path_buf();
-    for part in Path::new(relative).components() {
-        match part {
-            Component::Normal(name) => path.push(name),
-            Component::CurDir => {}
-            Component::ParentDir => {
-                if !path.pop() {
-                    return None;
-                }
-            }
-            Component::RootDir | Component::Prefix(_) => return None,
-        }
-    }
-    (path != folder).then_some(path)
 }
 
 /// The way from a generated file to its template, with `/` on every system.
@@ -393,70 +280,6 @@ pub(crate) fn relative(template: &Path, output: &Path) -> String {
         .iter()
         .map(|part| part.as_os_str().to_string_lossy().into_owned());
     up.chain(down).collect::<Vec<_>>().join("/")
-}
-
-/// A name that was to be printed, where, and the architectures that it has no value for, with the reason.
-type NoValue = (String, Place, Vec<(ArchName, String)>);
-
-/// What went wrong over all cells of a template; the same name at the same place is one problem.
-#[derive(Default)]
-struct Failures {
-    missing: Vec<NoValue>,
-    problems: Vec<Diagnostic>,
-}
-
-impl Failures {
-    fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.problems.is_empty()
-    }
-
-    fn add(&mut self, failures: Vec<RenderFailure>, context: &Context) {
-        for failure in failures {
-            match failure {
-                RenderFailure::Missing(missing) => {
-                    // In a loop over `arches` it is another architecture than the cell's that lacks the value.
-                    let lacking = context.lacking(&missing.name);
-                    let same = |known: &&mut (String, Place, _)| {
-                        known.0 == missing.name && known.1 == missing.place
-                    };
-                    match self.missing.iter_mut().find(same) {
-                        Some((_, _, arches)) => {
-                            let new = lacking.into_iter().filter(|arch| !arches.contains(arch));
-                            let new: Vec<_> = new.collect();
-                            arches.extend(new);
-                        }
-                        None => self.missing.push((missing.name, missing.place, lacking)),
-                    }
-                }
-                RenderFailure::Other(problem) if self.problems.contains(&problem) => {}
-                RenderFailure::Other(problem) => self.problems.push(*problem),
-            }
-        }
-    }
-
-    fn into_diagnostics(self) -> Vec<Diagnostic> {
-        let missing = self.missing.into_iter().map(|(name, place, arches)| {
-            let list: Vec<_> = arches.iter().map(|(arch, _)| format!("`{arch}`")).collect();
-            let message = format!("`{name}` has no value for {}", list.join(", "));
-            let why = arches.first().map(|(_, why)| why.as_str()).unwrap_or_default();
-            let help = match why {
-                "" => "not every item of the list has it: test for it first, with `{{#if …}}`".to_string(),
-                _ if why.starts_with("the table") => format!(
-                    "{why}: keep the line to architectures that have one, as Handlebars can with `{{{{#if {name}}}}}…{{{{/if}}}}`, or give it a name in a table of your own (`arch-map`)"
-                ),
-                _ if why.starts_with("the environment") => format!(
-                    "{why}: set it, or give a default: `{name} = {{ env = \"…\", default = \"…\" }}`"
-                ),
-                _ => format!(
-                    "{why}: give it a value in crossfile.toml, or keep the line to architectures that have one"
-                ),
-            };
-            Diagnostic::error(Code::NoValue, place, message).help(help)
-        });
-        let mut all: Vec<Diagnostic> = self.problems.into_iter().chain(missing).collect();
-        all.sort_by_key(|problem| problem.place.span().start);
-        all
-    }
 }
 
 /// Reads a template's file.

@@ -3,12 +3,14 @@
 //! Folders are visited in the order of their names; `.gitignore` and `.crossfileignore` decide what is seen, settings
 //! files are laid as the walk goes down, and nothing is followed out of the tree. Only reads.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use globset::{Glob, GlobMatcher};
+use globset::GlobMatcher;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use walkdir::{DirEntry, WalkDir};
@@ -17,6 +19,7 @@ use crate::config::{Config, FILE_NAME, Inputs, Layer, Overrides};
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::read;
 use crate::template::PartialFolders;
+use settings::Settings;
 
 /// The folder beside a template, or above it, in which partials are looked for.
 const PARTIALS: &str = "templates";
@@ -136,18 +139,6 @@ struct Level {
     layers: Arc<Vec<Layer>>,
     settings: Arc<Settings>,
     ignore: Option<Gitignore>,
-}
-
-/// A folder's settings with their patterns compiled.
-struct Settings {
-    config: Option<Arc<Config>>,
-    templates: Vec<Pattern>,
-}
-
-struct Pattern {
-    glob: GlobMatcher,
-    /// The folder that a pattern with a `/` is relative to; without one it is about the name alone.
-    folder: Option<PathBuf>,
 }
 
 struct Walk<'a> {
@@ -359,65 +350,6 @@ fn leads_inside(path: &Path, root: &Path) -> bool {
     }
 }
 
-impl Settings {
-    fn read(
-        layers: &[Layer],
-        overrides: &Overrides,
-        inputs: &dyn Inputs,
-        problems: &mut Vec<Diagnostic>,
-        outputs: &mut Vec<GlobMatcher>,
-    ) -> Settings {
-        let config = match Config::read(layers, overrides, inputs) {
-            Ok(config) => config,
-            Err(found) => {
-                problems.extend(found);
-                return Settings {
-                    config: None,
-                    templates: Vec::new(),
-                };
-            }
-        };
-        problems.extend(config.warnings.iter().cloned());
-        let mut templates = Vec::new();
-        for pattern in &config.templates {
-            match Glob::new(&pattern.value) {
-                Ok(glob) => {
-                    let folder = pattern.place.source().path().parent();
-                    let folder = folder.filter(|_| pattern.value.contains('/'));
-                    templates.push(Pattern {
-                        glob: glob.compile_matcher(),
-                        folder: folder.map(Path::to_path_buf),
-                    });
-                }
-                Err(error) => {
-                    let message = format!("`{}` is not a pattern: {}", pattern.value, error.kind());
-                    let place = pattern.place.clone();
-                    problems.push(Diagnostic::error(Code::BadValue, place, message));
-                }
-            }
-        }
-        let per_arch = config
-            .arch
-            .values()
-            .filter_map(|settings| settings.output.as_ref());
-        let patterns = config.output.iter().chain(per_arch);
-        outputs.extend(patterns.filter_map(|output| output_names(&output.value)));
-        Settings {
-            config: Some(Arc::new(config)),
-            templates,
-        }
-    }
-
-    fn is_template(&self, path: &Path, name: &str) -> bool {
-        self.templates.iter().any(|pattern| match &pattern.folder {
-            None => pattern.glob.is_match(name),
-            Some(folder) => path
-                .strip_prefix(folder)
-                .is_ok_and(|relative| pattern.glob.is_match(relative)),
-        })
-    }
-}
-
 impl Discovery {
     /// Whether a file of this name may be one of ours: only those are read in the search for orphans.
     pub(crate) fn may_be_generated(&self, path: &Path) -> bool {
@@ -427,22 +359,6 @@ impl Discovery {
             || lower.contains("containerfile")
             || self.outputs.iter().any(|output| output.is_match(&*name))
     }
-}
-
-/// The names that an output pattern can give: its last part with every tag as `*`.
-fn output_names(pattern: &str) -> Option<GlobMatcher> {
-    let name = pattern.rsplit('/').next()?;
-    let mut glob = String::new();
-    let mut rest = name;
-    while let Some(open) = rest.find("{{") {
-        glob.push_str(&globset::escape(&rest[..open]));
-        glob.push('*');
-        rest = rest[open..]
-            .find("}}")
-            .map_or("", |close| &rest[open + close + 2..]);
-    }
-    glob.push_str(&globset::escape(rest));
-    Glob::new(&glob).ok().map(|glob| glob.compile_matcher())
 }
 
 /// Reads files of the disk, and an environment that was taken once.

@@ -1,6 +1,7 @@
 //! `crossfile generate`: the one stream of outcomes, written, checked, compared or printed.
 
-use std::collections::{BTreeMap, HashSet};
+mod json;
+
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,16 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossfile::{
-    Cell, Code, Diagnostic, DriftInputs, Expansion, Outcome, Place, Project, Selection, Status,
+    Code, Diagnostic, DriftInputs, Expansion, Outcome, Place, Project, Selection, Status,
     WriteOptions, Written, diff,
 };
-use serde::Serialize;
-use serde_json::Value as Json;
 
 use crate::args::{Format, GenerateArgs};
 use crate::git::Git;
 use crate::keep::{Kept, keep, sentence};
 use crate::output::{Exit, Output, count, relative};
+use json::JsonResult;
 
 pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
     let output = &output.with_format(args.format);
@@ -420,88 +420,4 @@ impl Mode<'_> {
         }
         words.join(" ")
     }
-
-    fn json(&self, problems: &[Diagnostic], written: Option<&Written>) -> impl Serialize {
-        let done: Option<HashSet<&Path>> = written.map(|written| {
-            written
-                .done
-                .iter()
-                .map(|(path, _)| path.as_path())
-                .collect()
-        });
-        let files = self.expansion.outcomes.iter().map(|outcome| JsonFile {
-            path: self.output.show(&outcome.path),
-            template: self.output.show(&outcome.template),
-            cell: match outcome.cells.as_slice() {
-                [cell] => Some(JsonCell::new(cell)),
-                _ => None,
-            },
-            cells: match outcome.cells.as_slice() {
-                [] | [_] => Vec::new(),
-                cells => cells.iter().map(JsonCell::new).collect(),
-            },
-            status: outcome.status,
-            written: done
-                .as_ref()
-                .map(|done| done.contains(outcome.path.as_path())),
-            content: outcome.wanted.clone().filter(|_| self.args.stdout),
-            diff: self
-                .args
-                .diff
-                .then(|| String::from_utf8_lossy(&self.patch(outcome)).into_owned()),
-        });
-        let problems = problems
-            .iter()
-            .map(|p| p.to_json(&|path| self.output.show(path)));
-        JsonResult {
-            version: 1,
-            files: files.collect(),
-            diagnostics: problems.collect(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct JsonResult<D> {
-    version: u32,
-    files: Vec<JsonFile>,
-    diagnostics: Vec<D>,
-}
-
-#[derive(Serialize)]
-struct JsonCell {
-    arch: String,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    axes: BTreeMap<String, Json>,
-}
-
-impl JsonCell {
-    fn new(cell: &Cell) -> JsonCell {
-        let axes = cell.axes.iter();
-        JsonCell {
-            arch: cell.arch.to_string(),
-            axes: axes
-                .map(|(name, value)| (name.clone(), value.to_json()))
-                .collect(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct JsonFile {
-    path: String,
-    template: String,
-    /// The one cell that the file is for.
-    #[serde(flatten)]
-    cell: Option<JsonCell>,
-    /// The cells that share the file.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    cells: Vec<JsonCell>,
-    status: Status,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    written: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    diff: Option<String>,
 }
