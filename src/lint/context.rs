@@ -1,5 +1,6 @@
 //! The build context on the disk: whether `COPY` would find a file.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -15,25 +16,54 @@ pub(crate) struct DiskContext {
 impl Files for DiskContext {
     fn in_context(&self, dockerfile: &Path, pattern: &str) -> Option<bool> {
         let parts = pattern.split('/').filter(|part| !matches!(*part, "" | "."));
-        let parts: Vec<GlobMatcher> = parts.map(glob).collect::<Option<_>>()?;
+        let parts: Vec<Part> = parts.map(Part::new).collect::<Option<_>>()?;
         let holds = |folder: &PathBuf| {
-            let ignore = Ignore::read(folder, dockerfile);
-            finds(folder, Path::new(""), &parts, &ignore)
+            // Most contexts hold no handler: then nobody needs to know what is left out of them.
+            let ignore = OnceCell::new();
+            let ignore = || ignore.get_or_init(|| Ignore::read(folder, dockerfile));
+            finds(folder, Path::new(""), &parts, &|path| {
+                !ignore().leaves_out(path)
+            })
         };
         Some(self.folders.iter().any(holds))
     }
 }
 
-/// Whether a file fits the parts of a pattern, from a folder on.
-fn finds(folder: &Path, relative: &Path, parts: &[GlobMatcher], ignore: &Ignore) -> bool {
+/// A part of a pattern between slashes.
+enum Part {
+    /// A name as it is: nothing has to be listed to find it.
+    Name(String),
+    Glob(GlobMatcher),
+}
+
+impl Part {
+    fn new(text: &str) -> Option<Part> {
+        match text.contains(['*', '?', '[', '\\']) {
+            false => Some(Part::Name(text.to_string())),
+            true => glob(text).map(Part::Glob),
+        }
+    }
+}
+
+/// Whether a file fits the parts of a pattern, from a folder on, and is not left out.
+fn finds(folder: &Path, relative: &Path, parts: &[Part], takes: &dyn Fn(&Path) -> bool) -> bool {
     let [part, rest @ ..] = parts else {
-        return !ignore.leaves_out(relative);
+        return takes(relative);
     };
-    let entries = folder.read_dir().into_iter().flatten().flatten();
-    entries.into_iter().any(|entry| {
-        let name = entry.file_name();
-        part.is_match(Path::new(&name)) && finds(&entry.path(), &relative.join(&name), rest, ignore)
-    })
+    match part {
+        Part::Name(name) => {
+            let path = folder.join(name);
+            path.exists() && finds(&path, &relative.join(name), rest, takes)
+        }
+        Part::Glob(glob) => {
+            let entries = folder.read_dir().into_iter().flatten().flatten();
+            entries.into_iter().any(|entry| {
+                let name = entry.file_name();
+                glob.is_match(Path::new(&name))
+                    && finds(&entry.path(), &relative.join(&name), rest, takes)
+            })
+        }
+    }
 }
 
 fn glob(pattern: &str) -> Option<GlobMatcher> {

@@ -124,15 +124,18 @@ impl Project {
         }
         for (diagnostic, config) in diagnostics {
             let silenced = config.is_some_and(|config| is_silenced(&diagnostic, &config));
-            if !silenced && !lint.diagnostics.contains(&diagnostic) {
+            if !silenced {
                 lint.diagnostics.push(diagnostic);
             }
         }
         // By file and line: the order in which they are mended.
-        lint.diagnostics.sort_by_key(|diagnostic| {
-            let place = &diagnostic.place;
-            (place.source().path().to_path_buf(), place.span().start)
+        lint.diagnostics.sort_by(|a, b| {
+            let key = |found: &Diagnostic| (found.place.span().start, found.code);
+            let paths = a.place.source().path().cmp(b.place.source().path());
+            paths.then_with(|| key(a).cmp(&key(b)))
         });
+        // A partial that several templates include says the same for each.
+        lint.diagnostics.dedup();
         lint
     }
 
