@@ -28,7 +28,9 @@ pub(super) fn check(
             let (a, b) = (place.span(), other.place.span());
             other.place.source() == place.source() && a.start < b.end && b.start < a.end
         };
-        if known.iter().any(told) || findings.has(&place) || escaped(&place, token) {
+        let message = format!("`{token}` is still there in what is generated");
+        let is_told = known.iter().any(told) || findings.has_other(&place, &message);
+        if is_told || escaped(&place, token) {
             continue;
         }
         let from_value = place.text() != token;
@@ -44,7 +46,6 @@ pub(super) fn check(
                 near(token, names)
             ),
         };
-        let message = format!("`{token}` is still there in what is generated");
         let severity = match is_known || from_value {
             true => Severity::Error,
             // It may be a macro of C: `__GNUC__`.

@@ -93,11 +93,13 @@ impl Findings {
         }
     }
 
-    fn has(&self, place: &Place) -> bool {
+    /// Whether something else is said of a place already.
+    fn has_other(&self, place: &Place, message: &str) -> bool {
         let (source, span) = (place.source(), place.span());
         self.found.iter().any(|(known, _)| {
             let other = known.place.span();
-            known.place.source() == source && other.start < span.end && span.start < other.end
+            let overlaps = other.start < span.end && span.start < other.end;
+            overlaps && known.place.source() == source && known.message != message
         })
     }
 }
