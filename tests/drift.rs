@@ -159,6 +159,36 @@ fn without_a_commit_only_the_line_is_told() {
     repository.check("untracked");
 }
 
+/// What is set on the command line now is no edit of a file that was made without it.
+#[test]
+fn values_of_the_command_line_are_nobodys_edit() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    let check = repository
+        .0
+        .run(&["generate", "--check", "--set", "version=9"]);
+    assert_eq!(check.status, 1);
+    assert!(check.stderr.contains("[stale]"), "{}", check.stderr);
+    assert!(!check.stderr.contains("by hand"), "{}", check.stderr);
+    // Nor is it where the committed files were made with it.
+    let set = ["generate", "--set", "version=9"];
+    repository.0.run(&set).succeeds();
+    repository.commit("set");
+    repository.edit("app/Dockerfile.amd64", "EXPOSE 80", "EXPOSE 81");
+    let check = repository
+        .0
+        .run(&["generate", "--check", "--set", "version=9"]);
+    assert!(
+        check
+            .stderr
+            .contains("line 6 of Dockerfile.amd64 was edited by hand"),
+        "{}",
+        check.stderr
+    );
+    assert!(!check.stderr.contains("[stale]"), "{}", check.stderr);
+}
+
 #[test]
 fn a_diff_stays_a_patch() {
     let Some(repository) = Repository::new() else {

@@ -132,17 +132,9 @@ fn look(
     let commit = inputs
         .history
         .and_then(|history| history.commit_of(&outcome.target));
-    let made = commit.as_ref().and_then(|commit| {
-        let history = inputs.history?;
-        expanded_at(
-            history,
-            &commit.id,
-            found,
-            outcome,
-            inputs.overrides,
-            inputs.inputs,
-        )
-    });
+    let made = commit
+        .as_ref()
+        .and_then(|commit| made_at(commit, found, outcome, inputs));
     let file = Source::new(&outcome.path, disk);
     for hunk in hunks(file.text(), &traced, made.as_deref(), &found.path) {
         let same = |known: &&mut Told| {
@@ -173,6 +165,41 @@ fn look(
         }
     }
     Some(())
+}
+
+/// What the template made at a commit. What is said on the command line now need not have been said then: the file that
+/// was committed tells.
+fn made_at(
+    commit: &Commit,
+    found: &Found,
+    outcome: &Outcome,
+    inputs: &DriftInputs<'_>,
+) -> Option<String> {
+    let history = inputs.history?;
+    let made = |overrides: &Overrides| {
+        expanded_at(
+            history,
+            &commit.id,
+            found,
+            outcome,
+            overrides,
+            inputs.inputs,
+        )
+    };
+    let now = made(inputs.overrides);
+    if inputs.overrides.set.is_empty() {
+        return now;
+    }
+    let committed = history.file(&commit.id, &outcome.target);
+    let is_committed = |text: &String| committed.as_deref() == Some(text.as_bytes());
+    let then = made(&Overrides {
+        set: Vec::new(),
+        ..inputs.overrides.clone()
+    });
+    match now.as_ref().is_some_and(is_committed) {
+        true => now,
+        false => then.filter(is_committed).or(now),
+    }
 }
 
 /// Where the settings say the values that a line should print and does not.

@@ -76,9 +76,19 @@ pub(crate) fn keep(
     kept
 }
 
-/// The sentence that says where what a file held can be seen.
-pub(crate) fn sentence(kept: &Kept, show: &dyn Fn(&Path) -> String) -> String {
-    let object = kept.object.get(..10).unwrap_or(&kept.object);
-    let path = show(&kept.path);
-    format!("what {path} held is in no commit: git show {object}")
+/// How many files are named at most.
+const MOST_NAMED: usize = 10;
+
+/// The sentences that say where what files held can be seen.
+pub(crate) fn sentences(kept: &[Kept], show: &dyn Fn(&Path) -> String) -> Vec<String> {
+    let sentence = |kept: &Kept| {
+        let object = kept.object.get(..10).unwrap_or(&kept.object);
+        let path = show(&kept.path);
+        format!("what {path} held is in no commit: git show {object}")
+    };
+    let mut sentences: Vec<String> = kept.iter().take(MOST_NAMED).map(sentence).collect();
+    if let Some(more) = kept.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+        sentences.push(format!("and of {more} files more: git fsck --lost-found"));
+    }
+    sentences
 }

@@ -15,7 +15,7 @@ use crossfile::{
 
 use crate::args::{Format, GenerateArgs};
 use crate::git::Git;
-use crate::keep::{Kept, keep, sentence};
+use crate::keep::{Kept, keep, sentences};
 use crate::output::{Exit, Output, count, relative};
 use json::JsonResult;
 
@@ -156,9 +156,8 @@ impl Mode<'_> {
         if !self.output.quiet {
             self.output.result(&text)?;
         }
-        for kept in &self.kept {
-            let show = |path: &Path| self.output.show(path);
-            self.output.progress(&sentence(kept, &show));
+        for sentence in sentences(&self.kept, &|path| self.output.show(path)) {
+            self.output.progress(&sentence);
         }
         let orphans = self.with(Status::Orphaned);
         if !orphans.is_empty() && !self.args.prune {
