@@ -156,30 +156,36 @@ impl Explanation {
     /// The explanation, to be printed as a JSON object.
     pub fn to_json(&self) -> impl Serialize + use<'_> {
         JsonExplanation {
-            version: 1,
             code: self.code.as_str(),
+            group: &self.group,
             kind: self.kind(),
             meaning: self.code.meaning(),
             why: &self.why,
-            run: &self.run,
             wrong: &self.wrong,
+            prepare: &self.prepare,
+            run: &self.run,
             how: &self.how,
             cure: &self.cure,
+            mend: &self.mend,
+            run_cured: &self.run_cured,
         }
     }
 }
 
 #[derive(Serialize)]
 struct JsonExplanation<'a> {
-    version: u32,
     code: &'a str,
+    group: &'a str,
     kind: &'a str,
     meaning: &'a str,
     why: &'a str,
-    run: &'a [String],
     wrong: &'a BTreeMap<String, String>,
+    prepare: &'a [String],
+    run: &'a [String],
     how: &'a str,
     cure: &'a BTreeMap<String, String>,
+    mend: &'a [String],
+    run_cured: &'a [String],
 }
 
 fn push_files(text: &mut String, files: &BTreeMap<String, String>) {

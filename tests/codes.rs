@@ -10,7 +10,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -26,6 +26,11 @@ fn every_code_is_explained_once() {
     let mut all = Code::ALL.to_vec();
     all.sort();
     assert_eq!(explained, all);
+    // The library leaves out what is no code; nothing in the file may be.
+    let file = include_str!("../src/codes.toml");
+    let tables: toml::Table = file.parse().unwrap();
+    let tables: BTreeSet<&str> = tables.keys().map(String::as_str).collect();
+    assert_eq!(tables, all.iter().map(|code| code.as_str()).collect());
     for found in explanations() {
         assert!(
             found.why.ends_with('.') && found.how.ends_with('.'),
@@ -244,5 +249,23 @@ fn the_command_explains() {
     assert_eq!(
         (&json["version"], &json["kind"]),
         (&1.into(), &"finding".into())
+    );
+    let list = scratch
+        .run(&["explain", "--format", "json"])
+        .succeeds()
+        .stdout;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(list["version"], 1);
+    let all = list["codes"].as_array().unwrap();
+    assert_eq!(all.len(), Code::ALL.len());
+    // Everything that the example takes, so that a program can run it.
+    let io = all.iter().find(|found| found["code"] == "io").unwrap();
+    assert_eq!(
+        (&io["prepare"][0], &io["mend"][0], &io["run_cured"][0]),
+        (
+            &"mkdir Dockerfile.amd64".into(),
+            &"rmdir Dockerfile.amd64".into(),
+            &"generate".into()
+        )
     );
 }

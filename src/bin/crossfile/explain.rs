@@ -2,7 +2,8 @@
 
 use std::io;
 
-use crossfile::{Code, Diagnostic, Place, Severity, explanations};
+use crossfile::{Code, Diagnostic, Explanation, Place, Severity, explanations};
+use serde::Serialize;
 
 use crate::complete;
 use crate::output::{Exit, Output, columns};
@@ -44,7 +45,10 @@ pub(crate) fn run(args: &ExplainArgs, output: &Output) -> io::Result<Exit> {
     };
     match args.format {
         ExplainFormat::Text => output.result(found.text())?,
-        ExplainFormat::Json => output.json(&found.to_json())?,
+        ExplainFormat::Json => output.json(&JsonCode {
+            version: 1,
+            explanation: found.to_json(),
+        })?,
     }
     Ok(Exit::Clean)
 }
@@ -57,8 +61,23 @@ fn list(format: ExplainFormat, output: &Output) -> io::Result<()> {
         }
         ExplainFormat::Json => {
             let all = explanations();
-            let all: Vec<_> = all.iter().map(crossfile::Explanation::to_json).collect();
-            output.json(&all)
+            output.json(&JsonCodes {
+                version: 1,
+                codes: all.iter().map(Explanation::to_json).collect(),
+            })
         }
     }
+}
+
+#[derive(Serialize)]
+struct JsonCode<T> {
+    version: u32,
+    #[serde(flatten)]
+    explanation: T,
+}
+
+#[derive(Serialize)]
+struct JsonCodes<T> {
+    version: u32,
+    codes: Vec<T>,
 }
