@@ -37,11 +37,7 @@ impl Value {
             NodeValue::Float(text) => {
                 let message =
                     format!("`{key}` is a number with a fraction, which has several spellings");
-                // JSON's parser keeps neither place nor spelling: 1.10 has become 1.1 here.
-                let help = match node.place.text() {
-                    "" => "put it in quotes, as it is written in the file".to_string(),
-                    _ => format!("put it in quotes: \"{text}\""),
-                };
+                let help = format!("put it in quotes: \"{text}\"");
                 let place = node.place.clone();
                 return Err(Diagnostic::error(Code::WrongType, place, message).help(help));
             }

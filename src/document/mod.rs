@@ -5,6 +5,7 @@
 //! The order of a table is the order of the file, whatever the features of the crates below.
 
 mod fields;
+mod json;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 
 pub use fields::{Fields, TrueOrStrings};
+pub use json::parse_json;
 
 /// A value together with where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ impl<T> Located<T> {
 /// One value of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// Where the value stands. JSON values have the place of their file: its parser keeps no spans.
+    /// Where the value stands.
     pub place: Place,
     /// The value.
     pub value: NodeValue,
@@ -224,64 +226,5 @@ fn toml_value(value: DeValue<'_>, source: &Arc<Source>) -> NodeValue {
             NodeValue::Array(items.collect())
         }
         DeValue::Table(table) => NodeValue::Table(toml_table(table, source)),
-    }
-}
-
-/// Parses JSON whose top is an object.
-pub fn parse_json(source: &Arc<Source>) -> Result<Table, Vec<Diagnostic>> {
-    let place = Place::new(source, 0..0);
-    match serde_json::from_str(source.text().trim_start_matches('\u{feff}')) {
-        Ok(serde_json::Value::Object(map)) => Ok(json_table(map, &place)),
-        Ok(_) => Err(vec![Diagnostic::error(
-            Code::WrongType,
-            place,
-            "the file holds no object: names and values are wanted",
-        )]),
-        Err(error) => {
-            let offset = source.offset(error.line(), error.column());
-            let place = Place::new(source, offset..offset);
-            let message = error.to_string();
-            let message = message.split(" at line ").next().unwrap_or_default();
-            Err(vec![Diagnostic::error(Code::JsonSyntax, place, message)])
-        }
-    }
-}
-
-fn json_table(map: serde_json::Map<String, serde_json::Value>, place: &Place) -> Table {
-    let mut entries: Vec<_> = map
-        .into_iter()
-        .map(|(key, value)| {
-            (
-                Located::new(key, place.clone()),
-                Node {
-                    place: place.clone(),
-                    value: json_value(value, place),
-                },
-            )
-        })
-        .collect();
-    // Sorted or as written by a feature that any other crate may switch on: settle it here.
-    entries.sort_by(|(a, _), (b, _)| a.value.cmp(&b.value));
-    Table { entries }
-}
-
-fn json_value(value: serde_json::Value, place: &Place) -> NodeValue {
-    use serde_json::Value as Json;
-    match value {
-        Json::Null => NodeValue::Null,
-        Json::Bool(value) => NodeValue::Bool(value),
-        Json::Number(number) => match number.as_i64() {
-            Some(integer) => NodeValue::Integer(integer),
-            None => NodeValue::Float(number.to_string()),
-        },
-        Json::String(text) => NodeValue::String(text),
-        Json::Array(items) => {
-            let items = items.into_iter().map(|item| Node {
-                place: place.clone(),
-                value: json_value(item, place),
-            });
-            NodeValue::Array(items.collect())
-        }
-        Json::Object(map) => NodeValue::Table(json_table(map, place)),
     }
 }
