@@ -1,6 +1,8 @@
 //! The flat list of names that a project's templates may use, each defined once.
 
-use crate::config::{Axis, Config, Var};
+use std::collections::BTreeSet;
+
+use crate::config::{Axis, Config, Var, keys};
 use crate::context::Slot;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Located;
@@ -134,6 +136,22 @@ fn builtin(config: &Config) -> Names {
         NameKind::Builtin,
         Shape::List(Box::new(Shape::Arch)),
     );
+    // What the table does not have, no architecture is called.
+    let all = |scheme: &str| {
+        let entries = config.map.entries().iter();
+        let values: BTreeSet<String> = entries
+            .filter_map(|entry| Some(entry.get(scheme)?.into_owned()))
+            .collect();
+        Vec::from_iter(values)
+    };
+    for scheme in config.map.schemes() {
+        for name in &scheme.template_names {
+            names.set_values(name, all(&scheme.name));
+        }
+    }
+    for name in ["os", "architecture", "variant"] {
+        names.set_values(name, all(name));
+    }
     names
 }
 
@@ -171,7 +189,16 @@ fn clash(name: &Located<String>, kind: &NameKind, other: &Name) -> Diagnostic {
         describe(kind)
     );
     let error = Diagnostic::error(Code::NameClash, name.place.clone(), message);
-    let error = error.help("rename one of them");
+    let setting = matches!(kind, NameKind::Var)
+        && !name.place.source().is_argument()
+        && keys::CROSSFILE.get(&name.value).is_some();
+    let error = error.help(match setting {
+        true => format!(
+            "for the setting `{}`, put it above the first table: behind `[vars]` it is a variable",
+            name.value
+        ),
+        false => "rename one of them".to_string(),
+    });
     match &other.place {
         Some(other) => error.related(other.clone(), "it is defined here"),
         None => error,

@@ -100,6 +100,14 @@ fn resolve(
             Ok(entry) => arches.push(entry.name.clone()),
             Err(error) => {
                 let mut problem = error.at(word.place.clone());
+                if word.value.contains(',') {
+                    problem.help = Some(format!(
+                        "the names are separated by blanks: `{}`",
+                        word.value.replace(',', " ")
+                    ));
+                    problems.push(problem);
+                    continue;
+                }
                 // There is no option here to say whose name it is.
                 let help = problem.help.as_deref();
                 let cut = help.and_then(|help| help.split_once(", or say whose name it is"));

@@ -1,7 +1,7 @@
 //! Reads a shell file of assignments without executing it.
 //!
-//! Taken are `NAME=value`, with or without `export`, quoted as a shell quotes, and `$NAME` and `${NAME}` of variables set
-//! earlier in the file. Whatever else there is would have to be executed: it is a problem with its place. After a problem
+//! Taken are `NAME=value`, with or without `export`, quoted as a shell quotes, `$NAME` and `${NAME}` of variables set
+//! earlier in the file, and an array for a variable that is a list of words. Whatever else there is would have to be executed: it is a problem with its place. After a problem
 //! reading goes on, and what a refused construct may have set is not reported as missing.
 
 mod skip;
@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::document::Located;
+
+/// The variables whose words count, not their blanks: an array says the same as a text.
+const LISTS: &[&str] = &["TARGET_ARCHES"];
 
 /// A value, each character with the bytes of the file that it stems from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +60,7 @@ pub(super) fn read(source: &Arc<Source>) -> (Vec<Variable>, Vec<Diagnostic>) {
         at: 0,
         variables: Vec::new(),
         problems: Vec::new(),
+        in_array: false,
     };
     reader.file();
     (reader.variables, reader.problems)
@@ -68,6 +72,8 @@ struct Reader<'a> {
     at: usize,
     variables: Vec<Variable>,
     problems: Vec<Diagnostic>,
+    /// Between the parentheses of an array.
+    in_array: bool,
 }
 
 impl Reader<'_> {
@@ -88,7 +94,8 @@ impl Reader<'_> {
                 Some('\\') if rest.starts_with("\\\n") => 2,
                 Some('\\') if rest.starts_with("\\\r\n") => 3,
                 Some('#') => rest.find('\n').unwrap_or(rest.len()),
-                Some('\n' | ';') if lines => 1,
+                Some('\n') if lines => 1,
+                Some(';') if lines && !self.in_array => 1,
                 Some('\r') if rest.starts_with("\r\n") => 1,
                 _ => return,
             };
@@ -126,7 +133,10 @@ impl Reader<'_> {
             let behind = rest[name.len()..].chars().next();
             if !name.is_empty() && behind == Some('=') {
                 self.at = span.end + 1;
-                let text = self.word();
+                let text = match self.rest().starts_with('(') && LISTS.contains(&name.as_str()) {
+                    true => self.array(),
+                    false => self.word(),
+                };
                 let place = Place::new(self.source, span);
                 self.set(Located::new(name.clone(), place), text);
                 before = Some(name);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Findings, Sheet, finding, other_dialect};
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::template::{Dialect, Names, leftovers};
+use crate::template::{Dialect, Names, leftovers, nearly};
 
 pub(super) fn check(
     sheet: &Sheet<'_>,
@@ -54,6 +54,15 @@ pub(super) fn check(
         let mut problem = finding(Code::LeftoverToken, place, message).help(help);
         problem.severity = severity;
         findings.add(&sheet.cell.arch, problem);
+    }
+    for (span, meant) in nearly(text, names) {
+        if let Some(place) = sheet.place(&span) {
+            let message = format!("`{}` is still there in what is generated", &text[span]);
+            let mut problem = finding(Code::LeftoverToken, place, message)
+                .help(format!("did you mean `{meant}`?"));
+            problem.severity = Severity::Warning;
+            findings.add(&sheet.cell.arch, problem);
+        }
     }
     check_other_tools(sheet, text, findings);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::config::Config;
+use crate::config::{Config, keys};
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::template::{Name, NameKind};
 
@@ -50,8 +50,13 @@ impl Declarations {
             let help = match name.kind {
                 NameKind::Axis => {
                     "its values would all make the same file: use it, or take the axis out"
+                        .to_string()
                 }
-                _ => "take it out, or use it",
+                NameKind::Var if keys::CROSSFILE.get(&name.name).is_some() => format!(
+                    "for the setting `{}`, put it above the first table; else take it out, or use it",
+                    name.name
+                ),
+                _ => "take it out, or use it".to_string(),
             };
             Diagnostic::warning(Code::Unused, place, message).help(help)
         };

@@ -53,10 +53,23 @@ fn misnamed<'a>(
     files.take(MOST).map(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let message = "this holds placeholders, but its name fits no pattern of `templates`";
-        let help = format!(
-            "call it `Dockerfile.cross`, or say `templates = [\"{name}\"]` in crossfile.toml"
-        );
-        note(path, message).help(help)
+        let said = config.templates.iter();
+        let said = said.filter(|pattern| pattern.place.source().text() != "");
+        let patterns: Vec<String> = said
+            .map(|pattern| format!("\"{}\"", pattern.value))
+            .collect();
+        let note = note(path, message);
+        match config.templates.first() {
+            Some(first) if !patterns.is_empty() => note
+                .related(first.place.clone(), "the patterns are said here")
+                .help(format!(
+                    "add one that fits: `templates = [{}, \"{name}\"]`",
+                    patterns.join(", ")
+                )),
+            _ => note.help(format!(
+                "call it `Dockerfile.cross`, or say `templates = [\"{name}\"]` in crossfile.toml"
+            )),
+        }
     })
 }
 

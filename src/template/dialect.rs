@@ -119,6 +119,9 @@ pub(crate) fn detect(text: &str, names: &Names) -> Option<Dialect> {
 
 /// For a file in which nothing known was found: the thing in it that comes nearest, with what it may have meant.
 pub(crate) fn near_miss(source: &Arc<Source>, names: &Names) -> Option<(Place, String)> {
+    if let Some((span, near)) = placeholder::in_small_letters(source.text(), names).next() {
+        return Some((Place::new(source, span), near));
+    }
     placeholder::tokens(source.text()).find_map(|token| {
         let text = &source.text()[token.clone()];
         let name = text.trim_matches('_').to_lowercase();

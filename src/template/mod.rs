@@ -162,6 +162,24 @@ pub(crate) fn leftovers(text: &str, names: &Names) -> Vec<(std::ops::Range<usize
     found
 }
 
+/// What is nearly a placeholder or a gate, with what was meant, in a text that was rendered.
+pub(crate) fn nearly(text: &str, names: &Names) -> Vec<(std::ops::Range<usize>, String)> {
+    let gates = text.match_indices("__CROSS ").filter_map(|(start, found)| {
+        let after = &text[start + found.len()..];
+        let word = after.split([' ', '\t']).next().unwrap_or_default();
+        let is_instruction = crate::dockerfile::INSTRUCTIONS.contains(&word);
+        is_instruction.then(|| {
+            (
+                start..start + found.len() + word.len(),
+                format!("__CROSS_{word}"),
+            )
+        })
+    });
+    placeholder::in_small_letters(text, names)
+        .chain(gates)
+        .collect()
+}
+
 /// The names that a text's placeholders and tags may mean: every word in them, known or not.
 pub(crate) fn words_in_tags(text: &str) -> BTreeSet<String> {
     let words = handlebars::words(text).map(str::to_string);
@@ -334,9 +352,13 @@ fn mixed_dialects(source: &Arc<Source>, dialect: Dialect, names: &Names) -> Opti
         "`{}` is left as it is: the file is of the dialect {dialect}",
         place.text()
     );
-    Some(
-        Diagnostic::warning(Code::MixedDialects, place, message).help(format!(
-            "use one dialect, or say which with a first line `# crossfile: dialect={dialect}`"
-        )),
-    )
+    let other = Dialect::ALL.iter().find(|other| **other != dialect);
+    let help = match other {
+        Some(other) => format!(
+            "write it as {dialect} has it, or say the other dialect with a first line `# crossfile: dialect={other}`; \
+             where it is meant to stay, say `dialect={dialect}`"
+        ),
+        None => format!("say `# crossfile: dialect={dialect}` where it is meant to stay"),
+    };
+    Some(Diagnostic::warning(Code::MixedDialects, place, message).help(help))
 }

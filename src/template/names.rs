@@ -96,7 +96,7 @@ pub struct Name {
     pub shape: Shape,
     /// Where the project defines it.
     pub place: Option<Place>,
-    /// All values that it can have, where that is known: those of an axis.
+    /// All values that it can have, where that is known: those of an axis, and those of a scheme for any architecture.
     pub values: Vec<String>,
 }
 

@@ -63,6 +63,14 @@ pub(crate) fn run(args: &InitArgs, output: &Output) -> io::Result<Exit> {
         return Ok(Exit::Error);
     }
     output.progress(&next(&args.dir));
+    // `init NAME` makes a folder; who wrote a starter's name may have meant the starter.
+    let name = args.dir.to_str().and_then(init::starter);
+    if let Some(starter) = name.filter(|_| args.template.is_none() && args.from.is_none()) {
+        let name = starter.name;
+        output.progress(&format!(
+            "`{name}` is the folder here; the starter of that name: crossfile init --template {name} DIR"
+        ));
+    }
     Ok(Exit::Clean)
 }
 

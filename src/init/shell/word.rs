@@ -28,7 +28,8 @@ impl Reader<'_> {
                     self.push(&mut text, start);
                 }
                 '$' | '`' => good &= self.substitution(&mut text, false),
-                '(' if start == first => {
+                ')' if self.in_array => break,
+                '(' if start == first && !self.in_array => {
                     self.skip_balanced('(', ')');
                     let help = "write one value, its words separated by blanks: `NAME=\"a b\"`";
                     self.problem(start..self.at, "this is an array".to_string(), help);
@@ -50,6 +51,50 @@ impl Reader<'_> {
             }
         }
         good.then_some(text)
+    }
+
+    /// Reads `(a b "c d")` as its words with blanks between them. Nothing where one of them has a problem.
+    pub(super) fn array(&mut self) -> Option<Text> {
+        let open = self.at;
+        self.at += 1;
+        self.in_array = true;
+        let mut text = Some(Text::default());
+        loop {
+            self.pass_blanks(true);
+            match self.peek() {
+                None => {
+                    self.in_array = false;
+                    // After another problem the rest of the line was passed, a `)` in it too.
+                    if text.is_some() {
+                        let message = "this array is never closed".to_string();
+                        self.problem(open..open + 1, message, "add `)` behind the last word");
+                    }
+                    return None;
+                }
+                Some(')') => {
+                    self.at += 1;
+                    self.in_array = false;
+                    return text;
+                }
+                Some(_) => {
+                    let before = self.at;
+                    let word = self.word();
+                    if self.at == before {
+                        self.at += 1;
+                        let message = "`;` cannot stand in an array".to_string();
+                        self.problem(before..self.at, message, "separate the words by blanks");
+                        text = None;
+                    }
+                    text = text.zip(word).map(|(mut text, word)| {
+                        if !text.chars.is_empty() {
+                            text.chars.push((' ', before..before));
+                        }
+                        text.chars.extend(word.chars);
+                        text
+                    });
+                }
+            }
+        }
     }
 
     /// Takes a character as it is; `start` is where what it is written as begins.

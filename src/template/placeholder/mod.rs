@@ -53,6 +53,26 @@ pub(crate) fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// What is a placeholder of a built-in name but for small letters, with how it is written. A project's own names are passed
+/// over: `__version__` is Python's as well.
+pub(crate) fn in_small_letters<'a>(
+    text: &'a str,
+    names: &'a Names,
+) -> impl Iterator<Item = (Range<usize>, String)> + 'a {
+    text.match_indices("__").filter_map(move |(start, _)| {
+        let inner = &text[start + 2..];
+        let length = inner.find("__")?;
+        let word = &inner[..length];
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !word.contains(|c: char| c.is_ascii_lowercase()) || !word.chars().all(good) {
+            return None;
+        }
+        let name = names.get(&word.to_ascii_lowercase())?;
+        let placeholder = name.placeholder().filter(|_| name.place.is_none())?;
+        Some((start..start + 2 + length + 2, placeholder))
+    })
+}
+
 /// The name that a placeholder stands for.
 fn name_of(token: &str) -> String {
     token[2..token.len() - 2].to_lowercase()

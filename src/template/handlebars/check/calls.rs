@@ -7,10 +7,11 @@ use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
 use serde_json::Value as Json;
 
 use super::{Checker, Inclusion, describe};
+use crate::arch::{Entry, ResolveError};
 use crate::diagnostic::{Code, Place, closest};
 use crate::document::Located;
 use crate::template::handlebars::helpers::{Form, HELPERS, Keys, Signature, Takes, signature};
-use crate::template::names::Shape;
+use crate::template::names::{NameKind, Shape};
 
 impl Checker<'_> {
     /// Checks a call against the helper's signature. Returns the shape of the first argument.
@@ -26,6 +27,20 @@ impl Checker<'_> {
                 Form::Inline => format!("`{name}` is a block"),
             };
             let help = format!("write {}", helper.usage);
+            self.problem(Code::BadArgument, place, message).help = Some(help);
+            return None;
+        }
+        if let Some(test) = test_without_parentheses(helper, call) {
+            // `{{#if eq a b}}`, or as other languages have it: `{{#if a or b}}`.
+            let text = self.source.text()[self.rest.clone()].trim();
+            let help = match test {
+                0 => format!("put it into parentheses: `{{{{#{name} ({text})}}}}`"),
+                _ => format!(
+                    "a test stands first and in parentheses: `{{{{#{name} ({}…)}}}}`",
+                    test_word(call, test)
+                ),
+            };
+            let message = format!("`{name}` takes one value, or one test in parentheses");
             self.problem(Code::BadArgument, place, message).help = Some(help);
             return None;
         }
@@ -75,17 +90,40 @@ impl Checker<'_> {
     /// Refuses a text that an axis does not have.
     fn on_axis(&mut self, axis: &str, text: &str) {
         let place = self.find(text);
-        let values = self
-            .language
-            .names
-            .get(axis)
-            .map(|axis| axis.values.clone());
-        let values = values.unwrap_or_default();
-        if !values.iter().any(|value| value == text) {
-            let message = format!("`{text}` is not on the axis `{axis}`");
-            let help = format!("it has: {}", values.join(", "));
-            self.problem(Code::BadArgument, place, message).help = Some(help);
+        let Some(name) = self.language.names.get(axis) else {
+            return;
+        };
+        let values = &name.values;
+        if values.iter().any(|value| value == text) {
+            return;
         }
+        let (message, help) = match name.kind {
+            NameKind::Axis => (
+                format!("`{text}` is not on the axis `{axis}`"),
+                Some(format!("it has: {}", values.join(", "))),
+            ),
+            _ => (
+                format!("`{text}` is not what `{axis}` is for any architecture"),
+                // An architecture's name in another scheme is the likeliest slip.
+                match self.language.map.resolve(text) {
+                    Ok(entry) => self.called(entry, axis),
+                    // A word of several meanings is like none of them.
+                    Err(ResolveError::Ambiguous { .. }) => None,
+                    Err(_) => closest(text, values.iter().map(String::as_str)).map(str::to_string),
+                }
+                .map(|near| format!("did you mean `{near}`?")),
+            ),
+        };
+        self.problem(Code::BadArgument, place, message).help = help;
+    }
+
+    /// What a name calls an architecture.
+    fn called(&self, entry: &Entry, name: &str) -> Option<String> {
+        let scheme = match &self.language.names.get(name)?.kind {
+            NameKind::Scheme(scheme) => scheme.as_str(),
+            _ => name,
+        };
+        entry.get(scheme).map(std::borrow::Cow::into_owned)
     }
 
     fn unknown_helper(&mut self, name: &str, place: Place, form: Form) {
@@ -249,6 +287,25 @@ impl Checker<'_> {
             self.rest = rest;
         }
     }
+}
+
+/// Where the name of a test stands among the arguments of `if` or `unless`, which take one in parentheses only.
+fn test_without_parentheses(helper: &Signature, call: &HelperTemplate) -> Option<usize> {
+    let takes_one = helper.form == Form::Block && helper.takes == Takes::Test;
+    let is_test = |param: &Parameter| {
+        let name = param
+            .as_name()
+            .filter(|_| matches!(param, Parameter::Path(_)));
+        let helper = name.and_then(signature);
+        helper.is_some_and(|helper| helper.form == Form::Inline && helper.takes == Takes::Test)
+    };
+    let position = call.params.iter().position(is_test)?;
+    (takes_one && call.params.len() > 1).then_some(position)
+}
+
+fn test_word(call: &HelperTemplate, position: usize) -> String {
+    let word = call.params.get(position).and_then(Parameter::as_name);
+    format!("{} ", word.unwrap_or_default())
 }
 
 /// Whether an argument is the key of an architecture.
