@@ -19,6 +19,11 @@ pub(crate) fn settings(path: &Path) -> Result<Arc<Source>, Diagnostic> {
         Ok(metadata) if metadata.len() > MOST => {
             Err(too_large(Place::file(path), metadata.len(), MOST))
         }
+        // A pipe would be waited for without end.
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+            let message = "this is no regular file";
+            Err(Diagnostic::error(Code::Io, Place::file(path), message).help("name a file"))
+        }
         _ => source(path),
     }
 }
@@ -56,6 +61,17 @@ pub(crate) fn source(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     text(path, bytes(path)?)
 }
 
+/// The text of bytes that say by their mark that they are UTF-16, as PowerShell's `>` writes files.
+pub(crate) fn utf16(bytes: &[u8]) -> Option<String> {
+    let unit: fn([u8; 2]) -> u16 = match bytes {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let pairs = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    Some(String::from_utf16_lossy(&pairs.collect::<Vec<u16>>()))
+}
+
 /// Bytes as text.
 ///
 /// # Errors
@@ -66,6 +82,11 @@ pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<Arc<Source>, Diagnosti
         .map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let bytes = error.into_bytes();
+            if utf16(&bytes).is_some() {
+                let message = "the file is UTF-16, and UTF-8 is read";
+                return Diagnostic::error(Code::NotUtf8, Place::file(path), message)
+                    .help("save it as UTF-8: `iconv -f utf-16 -t utf-8`, in PowerShell `Set-Content -Encoding utf8`");
+            }
             let byte = bytes[valid];
             let text = String::from_utf8_lossy(&bytes[..valid]).into_owned();
             let place = Place::new(&Source::new(path, text), valid..valid);

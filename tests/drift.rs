@@ -149,6 +149,27 @@ fn both_were_changed() {
 }
 
 #[test]
+fn a_value_is_told_where_it_is_said_for_the_architecture() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    let settings = "arches = [\"amd64\", \"arm64v8\"]\n[vars]\nversion = \"3.2\"\n[columns.tool]\namd64 = \"x\"\n\
+                    arm64v8 = \"y\"\n[arch.amd64]\nvars = { level = \"1\" }\n[arch.arm64v8]\nvars = { level = \"2\" }\n";
+    repository.0.write("said/crossfile.toml", settings);
+    let template =
+        "FROM __DOCKER_ARCH__/alpine:__VERSION__\nENV TOOL=__TOOL__\nENV LEVEL=__LEVEL__\n";
+    repository.0.write("said/Dockerfile.cross", template);
+    repository.0.run(&["generate"]).succeeds();
+    repository.commit("values");
+    let file = "said/Dockerfile.arm64v8";
+    // The new value begins with the old one.
+    repository.edit(file, "alpine:3.2\n", "alpine:3.22\n");
+    repository.edit(file, "TOOL=y", "TOOL=z");
+    repository.edit(file, "LEVEL=2", "LEVEL=3");
+    repository.check("where-values-are-said");
+}
+
+#[test]
 fn without_a_commit_only_the_line_is_told() {
     let Some(repository) = Repository::new() else {
         return;

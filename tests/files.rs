@@ -183,6 +183,38 @@ fn a_folder_in_a_files_place_is_an_error_and_stops_no_other_template() {
 }
 
 /// Root may write anywhere, so this says nothing when the tests are run by root.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_read_as_one() {
+    let scratch = Scratch::new();
+    scratch.write("Dockerfile.cross", "FROM __DOCKER_ARCH__/alpine\n");
+    scratch.write("crossfile.toml/x", "");
+    let folder = scratch.run(&["generate"]);
+    assert_eq!(folder.status, 2);
+    assert!(
+        folder
+            .stderr
+            .starts_with("crossfile.toml: error: cannot read the file: "),
+        "{}",
+        folder.stderr
+    );
+    std::fs::remove_dir_all(scratch.path().join("crossfile.toml")).unwrap();
+    scratch.write("crossfile.toml", "vars-file = \"pipe\"\n");
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(scratch.path().join("pipe"))
+        .status();
+    assert!(pipe.unwrap().success());
+    // Reading it would wait for a writer that never comes.
+    let pipe = scratch.run(&["generate"]);
+    assert_eq!(pipe.status, 2);
+    assert!(
+        pipe.stderr
+            .starts_with("pipe: error: this is no regular file [io]\n"),
+        "{}",
+        pipe.stderr
+    );
+}
+
 #[test]
 fn a_folder_that_may_not_be_written_to_is_an_error() {
     let scratch = project();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::config::{Config, Var};
 use crate::context::{Context, Slot};
-use crate::diagnostic::{Code, Diagnostic, closest};
+use crate::diagnostic::{Code, Diagnostic, Place, closest};
 use crate::document::Located;
 use crate::value::Value;
 
@@ -173,6 +173,21 @@ impl Config {
         points.into_iter().flat_map(cell).collect()
     }
 
+    /// Where a name's value for a cell is said, the nearest place first. Nothing for a built-in name and on an axis.
+    pub(crate) fn said_at(&self, name: &str, cell: &Cell) -> Option<&Place> {
+        let own = self.arch.get(&cell.arch);
+        let own = own.and_then(|settings| settings.vars.get(name));
+        let var = self.set.get(name).or(own);
+        if let Some(var) = var {
+            return Some(&var.place);
+        }
+        if let Some(column) = self.columns.get(name) {
+            let value = column.values.get(&cell.arch).or(column.default.as_ref());
+            return value.map(|value| &value.place);
+        }
+        self.vars.get(name).map(|var| &var.place)
+    }
+
     /// Warns of an exclude that no cell matches: it excludes nothing.
     pub(crate) fn check_excludes(&mut self) {
         let cells = self.all_cells(&self.arches);
@@ -216,7 +231,8 @@ impl Config {
         for (name, column) in &self.columns {
             let slot = column.values.get(&cell.arch).or(column.default.as_ref());
             let missing = || Slot::Absent(format!("[columns.{name}] has neither it nor `default`"));
-            context.set(name, slot.cloned().unwrap_or_else(missing));
+            let slot = slot.map(|slot| slot.value.clone());
+            context.set(name, slot.unwrap_or_else(missing));
         }
         // A variable that only some architectures have is absent for the others.
         for (arch, settings) in &self.arch {

@@ -101,8 +101,8 @@ impl Inputs for NoInputs {
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
     pub(crate) place: Place,
-    pub(crate) default: Option<Slot>,
-    pub(crate) values: BTreeMap<ArchName, Slot>,
+    pub(crate) default: Option<Located<Slot>>,
+    pub(crate) values: BTreeMap<ArchName, Located<Slot>>,
     /// Whether the environment was asked for one of the values.
     pub(crate) from_env: bool,
 }

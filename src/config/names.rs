@@ -24,6 +24,7 @@ pub(crate) fn names(config: &Config, problems: &mut Vec<Diagnostic>) -> Names {
     for (name, column) in &config.columns {
         let located = Located::new(name.clone(), column.place.clone());
         let slots = column.values.values().chain(&column.default);
+        let slots = slots.map(|slot| &slot.value);
         define(
             &mut names,
             &located,

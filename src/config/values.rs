@@ -122,12 +122,16 @@ pub(crate) fn column(
     let default = fields.node("default");
     let others = fields.others();
     fields.finish();
-    column.default = default.and_then(|node| slot(&name.value, node, inputs, problems));
+    column.default = default.and_then(|node| {
+        let slot = slot(&name.value, node, inputs, problems)?;
+        Some(Located::new(slot, node.place.clone()))
+    });
     for (key, node) in others {
         let slot = slot(&name.value, node, inputs, problems);
         if map.get(&key.value).is_none() {
             problems.push(map.unknown_arch(key));
         } else if let Some(slot) = slot {
+            let slot = Located::new(slot, node.place.clone());
             column.values.insert(ArchName::new(&key.value), slot);
         }
     }

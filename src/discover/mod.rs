@@ -288,7 +288,7 @@ impl Walk<'_> {
 
     fn layer(&mut self, folder: &Path) -> Option<Layer> {
         let path = folder.join(FILE_NAME);
-        if !path.is_file() {
+        if !path.exists() {
             return None;
         }
         let layer = read::settings(&path)

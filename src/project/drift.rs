@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use similar::{DiffOp, TextDiff};
 
-use crate::config::{Inputs, Overrides};
+use crate::config::{Cell, Inputs, Overrides};
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
 use crate::discover::Found;
@@ -154,7 +154,7 @@ fn look(
             Some(known) => known.others += usize::from(known.file != file),
             None => told.push(Told {
                 cause: hunk.cause,
-                said: said(&hunk, found, &context),
+                said: said(&hunk, found, cell, &context),
                 origin: hunk.origin,
                 is_gone: hunk.wanted.is_empty(),
                 file: Arc::clone(&file),
@@ -203,7 +203,7 @@ fn made_at(
 }
 
 /// Where the settings say the values that a line should print and does not.
-fn said(hunk: &Hunk, found: &Found, context: &Context) -> Vec<(Place, String)> {
+fn said(hunk: &Hunk, found: &Found, cell: &Cell, context: &Context) -> Vec<(Place, String)> {
     let source = hunk.origin.source().text();
     let span = hunk.origin.span();
     let start = source[..span.start].rfind('\n').map_or(0, |at| at + 1);
@@ -211,13 +211,27 @@ fn said(hunk: &Hunk, found: &Found, context: &Context) -> Vec<(Place, String)> {
         .find('\n')
         .map_or(source.len(), |at| span.end + at);
     let names = words_in_tags(&source[start..end]);
+    let changed = changed(&hunk.was, &hunk.wanted);
     let said = names.iter().filter_map(|name| {
-        let place = found.config.names.get(name)?.place.clone()?;
+        let place = found.config.said_at(name, cell)?.clone();
         let value = context.text(name).filter(|value| !value.is_empty())?;
-        let missed = hunk.wanted.contains(&value) && !hunk.was.contains(&value);
+        // Touching counts: `3.2` became `3.22` behind its end.
+        let touched =
+            |(at, _): (usize, &str)| at <= changed.end && changed.start <= at + value.len();
+        let missed = hunk.wanted.match_indices(&value).any(touched);
         (missed && !hunk.was.is_empty()).then(|| (place, format!("`{name}` is said here")))
     });
     said.collect()
+}
+
+/// The part of `wanted` that is not at the beginning or the end of `was`.
+fn changed(was: &str, wanted: &str) -> Range<usize> {
+    let same = |(a, b): &(u8, u8)| a == b;
+    let start = was.bytes().zip(wanted.bytes()).take_while(same).count();
+    let most = was.len().min(wanted.len()) - start;
+    let ends = was.bytes().rev().zip(wanted.bytes().rev());
+    let end = ends.take_while(same).count().min(most);
+    start..wanted.len() - end
 }
 
 /// The differences between a file and what should be there. `made` is what was made when the file was right.

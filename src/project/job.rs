@@ -169,9 +169,10 @@ fn fill(
 /// The text of a file. One that is not UTF-8 and holds no sign of a template is an ordinary file.
 fn source(found: &Found, job: &mut Job) -> Result<Option<Arc<Source>>, Vec<Diagnostic>> {
     let bytes = read::bytes(&found.path).map_err(|problem| vec![problem])?;
-    let lossy = match std::str::from_utf8(&bytes) {
-        Ok(_) => None,
-        Err(_) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+    let lossy = match (std::str::from_utf8(&bytes), read::utf16(&bytes)) {
+        (Ok(_), _) => None,
+        (_, Some(text)) => Some(text),
+        (Err(_), None) => Some(String::from_utf8_lossy(&bytes).into_owned()),
     };
     if let Some(text) = lossy
         && !is_template(&text, &found.config.names)

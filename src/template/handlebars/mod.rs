@@ -28,7 +28,7 @@ use loader::{Loader, Text, comment_out};
 use tags::{Scan, Tag, TagKind, first_word, scan};
 
 /// The most bytes that a template or a partial may have: the crate's parser takes time by the square of the tags.
-pub(crate) const MOST: usize = 1 << 20;
+pub(crate) const MOST: usize = 1 << 18;
 
 /// The name of the template itself in its registry. No partial can be called so.
 const MAIN: &str = "\u{0}main";

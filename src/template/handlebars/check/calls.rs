@@ -190,6 +190,7 @@ impl Checker<'_> {
 
     fn literal(&mut self, helper: &Signature, takes: Takes, value: &Json) {
         let Some(text) = value.as_str() else {
+            self.fraction(value);
             return;
         };
         match takes {
@@ -218,6 +219,16 @@ impl Checker<'_> {
             _ => {
                 self.find(text);
             }
+        }
+    }
+
+    /// Refuses a number with a fraction: `1.10` would be printed as `1.1`.
+    pub(super) fn fraction(&mut self, value: &Json) {
+        if value.is_f64() {
+            let place = Place::new(self.source, self.rest.clone());
+            let message = "a number with a fraction has several spellings".to_string();
+            self.problem(Code::BadArgument, place, message).help =
+                Some("put it in quotes".to_string());
         }
     }
 

@@ -286,7 +286,10 @@ impl<'a> Checker<'a> {
                     let place = self.find(&path);
                     self.path(&path, &place)
                 }
-                Parameter::Literal(value) => Some(shape_of_literal(value)),
+                Parameter::Literal(value) => {
+                    self.fraction(value);
+                    Some(shape_of_literal(value))
+                }
                 Parameter::Subexpression(expression) => match expression.as_element() {
                     TemplateElement::Expression(call) => {
                         let name = call.name.as_name().unwrap_or_default().to_string();
