@@ -17,6 +17,9 @@ pub trait History: Sync {
     /// differs from it, the one that is checked out. Nothing for a file that was never committed.
     fn commit_of(&self, path: &Path) -> Option<Commit>;
 
+    /// The commits that changed a file, newest first, before them the one that is checked out; `most` of them at most.
+    fn commits_of(&self, path: &Path, most: usize) -> Vec<String>;
+
     /// What a file held at a commit; nothing where there was none.
     fn file(&self, commit: &str, path: &Path) -> Option<Vec<u8>>;
 }

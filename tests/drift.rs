@@ -169,6 +169,105 @@ fn a_value_is_told_where_it_is_said_for_the_architecture() {
     repository.check("where-values-are-said");
 }
 
+/// The code of each message of `--check`, with the line of the file that it is about.
+fn codes(run: &Run) -> Vec<String> {
+    let headings = run.stderr.lines().filter(|line| line.contains(": error: "));
+    let code = |line: &str| {
+        let number = line.split("line ").nth(1).unwrap_or_default();
+        let number = number.split(' ').next().unwrap_or_default().to_string();
+        let code = line.rsplit('[').next().unwrap_or_default();
+        format!("{number} {}", code.trim_end_matches(']'))
+    };
+    headings.map(code).collect()
+}
+
+/// A repository of one architecture, generated and committed.
+fn small() -> Option<Repository> {
+    let repository = Repository::new()?;
+    let folder = "small/";
+    repository.0.write(
+        &format!("{folder}crossfile.toml"),
+        "arches = [\"amd64\"]\n[vars]\nlevel = { env = \"LEVEL\", default = \"0\" }\n",
+    );
+    repository.0.write(
+        &format!("{folder}Dockerfile.cross"),
+        "FROM __DOCKER_ARCH__/alpine\nRUN one\nRUN two\nENV LEVEL=__LEVEL__\n__CROSS_RUN gated\n",
+    );
+    repository.0.run(&["generate", "small"]).succeeds();
+    repository.commit("small");
+    Some(repository)
+}
+
+#[test]
+fn a_stale_file_stays_stale_whatever_else_happened_to_it() {
+    let Some(repository) = small() else { return };
+    repository.edit("small/Dockerfile.cross", "one", "ONE");
+    repository.commit("the template alone");
+    let check = |repository: &Repository| codes(&repository.0.run(&["generate", "--check"]));
+    assert_eq!(check(&repository), ["3 stale"]);
+    repository.edit("small/Dockerfile.amd64", "two", "HAND");
+    assert_eq!(check(&repository), ["3 stale", "4 edited-by-hand"]);
+    repository.commit("the file by hand");
+    assert_eq!(check(&repository), ["3 stale", "4 edited-by-hand"]);
+}
+
+#[test]
+fn a_clone_that_begins_too_late_blames_nobody() {
+    let Some(repository) = small() else { return };
+    repository.edit("small/Dockerfile.cross", "one", "ONE");
+    repository.commit("the template alone");
+    let clone = Scratch::new();
+    let from = format!("file://{}", repository.0.path().display());
+    let to = clone.path().join("clone");
+    let arguments = [
+        "clone",
+        "--quiet",
+        "--depth",
+        "1",
+        &from,
+        to.to_str().unwrap(),
+    ];
+    repository.git(&arguments).succeeds();
+    let run = support::crossfile()
+        .args(["generate", "--check"])
+        .current_dir(&to)
+        .output();
+    assert_eq!(codes(&Run::from(run.unwrap())), ["3 drift"]);
+}
+
+#[test]
+fn line_ends_of_the_checkout_are_nobodys_edit() {
+    let Some(repository) = small() else { return };
+    repository.git(&["config", "core.autocrlf", "true"]);
+    repository.git(&["rm", "-rq", "--cached", "."]).succeeds();
+    repository.git(&["reset", "-q", "--hard"]).succeeds();
+    let text = std::fs::read_to_string(repository.0.path().join("small/Dockerfile.amd64"));
+    assert!(text.unwrap().contains("two\r\n"));
+    repository.edit("small/Dockerfile.cross", "one", "ONE");
+    repository.edit("small/Dockerfile.amd64", "two", "HAND");
+    let run = repository.0.run(&["generate", "small", "--check"]);
+    assert_eq!(codes(&run), ["3 stale", "4 edited-by-hand"]);
+}
+
+#[test]
+fn what_this_run_says_otherwise_is_nobodys_edit() {
+    let Some(repository) = small() else { return };
+    let check = |arguments: &[&str]| {
+        let all = [&["generate", "small", "--check"], arguments].concat();
+        codes(&repository.0.run(&all))
+    };
+    assert_eq!(check(&["--set", "level=3"]), ["5 stale"]);
+    assert_eq!(check(&["--host", "arm64v8"]), [" stale"]);
+    assert_eq!(check(&["--no-header"]), ["1 stale"]);
+    let environment = support::crossfile()
+        .args(["generate", "small", "--check"])
+        .current_dir(repository.0.path())
+        .env("LEVEL", "5")
+        .output();
+    // The commit was made with another environment, and nothing says with which.
+    assert_eq!(codes(&Run::from(environment.unwrap())), ["5 drift"]);
+}
+
 #[test]
 fn without_a_commit_only_the_line_is_told() {
     let Some(repository) = Repository::new() else {

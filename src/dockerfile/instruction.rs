@@ -21,6 +21,8 @@ pub struct Instruction {
     pub lines: Vec<Range<usize>>,
     /// The escape character of the last line, where the file ends before the instruction does.
     pub unfinished: Option<Range<usize>>,
+    /// The word of the heredoc that takes the rest of the file, since nothing closes it.
+    pub unclosed: Option<Word>,
 }
 
 /// One argument.
@@ -139,9 +141,16 @@ fn instruction(
         true => String::new(),
         false => words.remove(0).text.to_ascii_uppercase(),
     };
-    if ["RUN", "COPY", "ADD"].contains(&name.as_str()) {
+    let mut unclosed = None;
+    // `ONBUILD RUN <<EOF` is a RUN in this.
+    let inner = match (name.as_str(), words.first()) {
+        ("ONBUILD", Some(inner)) => inner.text.to_ascii_uppercase(),
+        _ => name.clone(),
+    };
+    if ["RUN", "COPY", "ADD"].contains(&inner.as_str()) {
         for word in &words {
             if let Some((closer, strip)) = heredoc(&text[word.span.clone()]) {
+                unclosed = Some(word.clone());
                 for line in rest.by_ref() {
                     end = line.end;
                     let body = text[line].trim_end_matches(['\n', '\r']);
@@ -151,6 +160,7 @@ fn instruction(
                         body
                     };
                     if body == closer {
+                        unclosed = None;
                         break;
                     }
                 }
@@ -164,6 +174,7 @@ fn instruction(
         words,
         lines,
         unfinished: continued,
+        unclosed,
     }
 }
 
@@ -222,7 +233,11 @@ fn heredoc(word: &str) -> Option<(&str, bool)> {
         None => (false, rest),
     };
     let closer = rest.trim_matches(['"', '\'']);
-    let good = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let quoted = closer.len() + 2 == rest.len();
+    let closer = closer.strip_prefix('\\').unwrap_or(closer);
+    let good = |c: char| {
+        c.is_alphanumeric() || matches!(c, '_' | '.' | '-') || (quoted && (c == ' ' || c == '\t'))
+    };
     (!closer.is_empty() && closer.chars().all(good)).then_some((closer, strip))
 }
 

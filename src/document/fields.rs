@@ -97,7 +97,7 @@ impl<'a, 'p> Fields<'a, 'p> {
 
     /// A list of strings.
     pub fn strings(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
-        self.strings_where(key, |kind| match kind {
+        self.strings_where(key, "a list of strings", |kind| match kind {
             Kind::List(item) => matches!(item, Kind::String | Kind::Arch),
             _ => false,
         })
@@ -106,9 +106,10 @@ impl<'a, 'p> Fields<'a, 'p> {
     fn strings_where(
         &mut self,
         key: &'static str,
+        wanted: &str,
         fits: impl FnOnce(&Kind) -> bool,
     ) -> Option<Vec<Located<String>>> {
-        let items = self.typed(key, fits, "a list of strings", |node| match &node.value {
+        let items = self.typed(key, fits, wanted, |node| match &node.value {
             NodeValue::Array(items) => Some(items),
             _ => None,
         })?;
@@ -126,7 +127,7 @@ impl<'a, 'p> Fields<'a, 'p> {
 
     /// A string, or a list of strings.
     pub fn string_or_strings(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
-        let fits = |kind: &Kind| matches!(kind, Kind::OneOrList(Kind::String));
+        let fits = |kind: &Kind| matches!(kind, Kind::OneOrList(Kind::String | Kind::Arch));
         match self.table.get(key) {
             Some(Node {
                 value: NodeValue::String(text),
@@ -135,7 +136,7 @@ impl<'a, 'p> Fields<'a, 'p> {
                 self.ask(key, fits);
                 Some(vec![Located::new(text.clone(), place.clone())])
             }
-            _ => self.strings_where(key, fits),
+            _ => self.strings_where(key, "a string, or a list of strings", fits),
         }
     }
 
@@ -144,7 +145,9 @@ impl<'a, 'p> Fields<'a, 'p> {
         let fits = |kind: &Kind| matches!(kind, Kind::TrueOrList(_));
         match self.table.get(key).map(|node| (&node.value, node)) {
             Some((NodeValue::Array(_), _)) => {
-                self.strings_where(key, fits).map(TrueOrStrings::Strings)
+                let wanted = format!("a list of {of}");
+                self.strings_where(key, &wanted, fits)
+                    .map(TrueOrStrings::Strings)
             }
             _ => {
                 let wanted = format!("`true` or a list of {of}");

@@ -6,6 +6,10 @@ use super::shell::{self, Text, Variable};
 use crate::arch::{ArchMap, ArchName};
 use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
 use crate::document::Located;
+use crate::read::too_large;
+
+/// The most bytes that a file may have: real ones have some hundred.
+const MOST: usize = 1 << 16;
 
 /// The variables that the classic tool reads.
 const TAKEN: &[&str] = &["REPO", "IMAGE_NAME", "IMAGE_VERSION", "TARGET_ARCHES"];
@@ -43,7 +47,28 @@ pub fn read_build_config(
     source: &Arc<Source>,
     map: &ArchMap,
 ) -> Result<BuildConfig, Vec<Diagnostic>> {
+    // A value may name others, and grow by doubling.
+    if source.text().len() > MOST {
+        let place = Place::file(source.path());
+        return Err(vec![too_large(
+            place,
+            source.text().len() as u64,
+            MOST as u64,
+        )]);
+    }
     let (variables, mut problems) = shell::read(source);
+    for name in &TAKEN[..3] {
+        let found = variables.iter().find(|found| found.name.value == *name);
+        let text = found.and_then(|found| found.text.as_ref());
+        if let (Some(found), Some(text)) = (found, text)
+            && text.value().contains(|c: char| c.is_control() || c == ' ')
+        {
+            let message = format!("`{name}` has characters that no image name or tag has");
+            let place = found.name.place.clone();
+            let help = "an image name or tag is one word of letters, digits, `.`, `_`, `-` and `/`";
+            problems.push(Diagnostic::error(Code::BadValue, place, message).help(help));
+        }
+    }
     let text = |name: &str| -> Option<&Text> {
         let found = variables.iter().find(|found| found.name.value == name);
         found.and_then(|found| found.text.as_ref())
@@ -206,10 +231,9 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_of_several_lines_cannot_leave_its_comment() {
-        let config = read("IMAGE_VERSION='1\nhost = \"s390x\"'\n").unwrap();
-        let table: toml::Table = config.settings().parse().unwrap();
-        assert_eq!(table.keys().collect::<Vec<_>>(), ["tags"]);
+    fn a_tag_of_several_lines_is_none() {
+        let problems = read("IMAGE_VERSION='1\nhost = \"s390x\"'\n").unwrap_err();
+        assert_eq!(problems[0].code, Code::BadValue);
     }
 
     #[test]

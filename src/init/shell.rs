@@ -57,7 +57,8 @@ pub(super) fn read(source: &Arc<Source>) -> (Vec<Variable>, Vec<Diagnostic>) {
     let mut reader = Reader {
         source,
         text: source.text(),
-        at: 0,
+        // Windows editors write a byte-order mark.
+        at: source.text().len() - source.text().trim_start_matches('\u{feff}').len(),
         variables: Vec::new(),
         problems: Vec::new(),
         in_array: false,

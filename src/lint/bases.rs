@@ -1,6 +1,6 @@
 //! Base images: of the right architecture, and there for every architecture.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Findings, Sheet, finding};
 use crate::arch::{ArchName, Entry, Matcher};
@@ -16,21 +16,26 @@ pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings)
         .filter(|found| found.name == "FROM")
         .collect();
     let arguments = arguments(sheet);
+    let stages = Stages::of(sheet, &arguments);
     for (index, from) in froms.iter().enumerate() {
-        let is_last = index + 1 == froms.len();
         let Some(image) = from.arguments().next() else {
+            if let Some(place) = sheet.place(&sheet.trimmed(&from.lines[0])) {
+                let message = "this `FROM` names no image";
+                let help = "a value that is empty prints nothing: give it one";
+                let problem = finding(Code::NoFrom, place, message).help(help);
+                findings.add(&sheet.cell.arch, problem);
+            }
             continue;
         };
         let reference = expanded(&image.text, &arguments);
         leftover(sheet, image, &reference, findings);
+        // Docker builds only what the last stage is made from.
+        if !stages.used.contains(&index) {
+            continue;
+        }
+        let is_last = stages.last.contains(&index);
+        let pinned = pinned(from, config, &arguments);
         let said = namespace(&reference, config).map(|(word, entry)| (word, entry, image));
-        // A build that is pinned to a platform says itself what it runs on.
-        let pinned = from.flag("platform");
-        let pinned = pinned.and_then(|(value, word)| {
-            let value = expanded(value, &arguments);
-            let entry = config.map.platform(&value).ok()?;
-            Some((value, entry, word))
-        });
         for (said, entry, word) in pinned.into_iter().chain(said) {
             if fits(entry, &sheet.cell.arch, config) || (!is_last && is_host(entry, config)) {
                 continue;
@@ -42,7 +47,7 @@ pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings)
             let message = format!("`{said}` is for `{}`, and the image is not", entry.name);
             let help = match is_last {
                 true => {
-                    "name the base by a placeholder, as `__BASEIMAGE_ARCH__` or `{{docker_arch}}`, or by a column"
+                    "name the base by a placeholder, as `__BASEIMAGE_ARCH__` or `{{docker_arch}}`, or by a column; a platform by `__PLATFORM__`, or leave it out"
                 }
                 false => {
                     "a stage that only builds runs on the host: `FROM --platform=$BUILDPLATFORM …`, or the host's namespace `{{host_arch}}`"
@@ -50,6 +55,97 @@ pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings)
             };
             findings.add(arch, finding(Code::ForeignBase, place, message).help(help));
         }
+    }
+}
+
+/// The platform that a `FROM` is pinned to, where it says it itself.
+fn pinned<'a>(
+    from: &'a Instruction,
+    config: &'a Config,
+    arguments: &BTreeMap<String, String>,
+) -> Option<(String, &'a Entry, &'a Word)> {
+    let (value, word) = from.flag("platform")?;
+    let value = expanded(value, arguments);
+    let entry = config.map.platform(&value).ok()?;
+    Some((value, entry, word))
+}
+
+/// Whether a `FROM` begins a stage that runs on the machine that builds, and not on the image's architecture.
+pub(super) fn is_of_host(from: &Instruction, sheet: &Sheet<'_>, config: &Config) -> bool {
+    let platform = from.flag("platform").map(|(value, _)| value);
+    if platform.is_some_and(|value| value.contains("BUILDPLATFORM")) {
+        return true;
+    }
+    let arguments = arguments(sheet);
+    let pinned = pinned(from, config, &arguments).map(|(_, entry, _)| entry);
+    let image = from.arguments().next();
+    let said = image.and_then(|image| namespace(&expanded(&image.text, &arguments), config));
+    let entry = pinned.or(said.map(|(_, entry)| entry));
+    entry.is_some_and(|entry| is_host(entry, config))
+}
+
+/// Which stages of a Dockerfile count, by their number.
+struct Stages {
+    /// The last one, and those that it is made from with `FROM`.
+    last: BTreeSet<usize>,
+    /// These, and those that they copy or mount something from.
+    used: BTreeSet<usize>,
+}
+
+impl Stages {
+    fn of(sheet: &Sheet<'_>, arguments: &BTreeMap<String, String>) -> Stages {
+        let mut names: Vec<String> = Vec::new();
+        // For each stage the stage that it is made from, and those that it takes something from.
+        let mut from: Vec<Option<usize>> = Vec::new();
+        let mut takes: Vec<Vec<usize>> = Vec::new();
+        for instruction in &sheet.instructions {
+            // A name means the last stage before that has it.
+            let stage = |name: &str| {
+                let name = expanded(name, arguments).to_ascii_lowercase();
+                let known = names.iter().rposition(|known| *known == name);
+                known.or_else(|| name.parse().ok().filter(|number| *number < names.len()))
+            };
+            if instruction.name == "FROM" {
+                let words: Vec<&Word> = instruction.arguments().collect();
+                let base = words.first().and_then(|word| stage(&word.text));
+                let named = words
+                    .get(1)
+                    .is_some_and(|word| word.text.eq_ignore_ascii_case("as"));
+                let name = words.get(2).filter(|_| named);
+                names.push(name.map_or(String::new(), |word| word.text.to_ascii_lowercase()));
+                from.push(base);
+                takes.push(Vec::new());
+                continue;
+            }
+            let flags = instruction
+                .flags()
+                .filter_map(|(flag, value, _)| match flag {
+                    "from" => Some(value),
+                    "mount" => value
+                        .split(',')
+                        .find_map(|option| option.strip_prefix("from=")),
+                    _ => None,
+                });
+            let taken: Vec<usize> = flags.filter_map(stage).collect();
+            if let Some(own) = takes.last_mut() {
+                own.extend(taken);
+            }
+        }
+        let mut last = BTreeSet::new();
+        let mut at = from.len().checked_sub(1);
+        while let Some(stage) = at {
+            last.insert(stage);
+            at = from[stage];
+        }
+        let mut used = BTreeSet::new();
+        let mut open: Vec<usize> = last.iter().copied().collect();
+        while let Some(stage) = open.pop() {
+            if used.insert(stage) {
+                open.extend(from[stage]);
+                open.extend(&takes[stage]);
+            }
+        }
+        Stages { last, used }
     }
 }
 

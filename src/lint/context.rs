@@ -79,9 +79,13 @@ impl Ignore {
     fn read(folder: &Path, dockerfile: &Path) -> Ignore {
         let mut own = dockerfile.as_os_str().to_owned();
         own.push(".dockerignore");
-        let text = std::fs::read_to_string(PathBuf::from(own))
-            .or_else(|_| std::fs::read_to_string(folder.join(".dockerignore")))
-            .unwrap_or_default();
+        let shared = folder.join(".dockerignore");
+        let mut files = [PathBuf::from(own), shared].into_iter();
+        let text = files.find_map(|file| {
+            let regular = file.is_file();
+            regular.then(|| std::fs::read_to_string(file).ok())?
+        });
+        let text = text.unwrap_or_default();
         let rules = text.lines().filter_map(|line| {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {

@@ -1,18 +1,24 @@
 //! QEMU's handlers: copied in time, and from somewhere.
 
+use super::bases::is_of_host;
 use super::{Files, Findings, Sheet, finding};
+use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::dockerfile::{Instruction, Word};
 
-pub(super) fn check(sheet: &Sheet<'_>, files: &dyn Files, findings: &mut Findings) {
+pub(super) fn check(
+    sheet: &Sheet<'_>,
+    config: &Config,
+    files: &dyn Files,
+    findings: &mut Findings,
+) {
     let mut first_run: Option<&Instruction> = None;
     let mut runs_on_host = false;
     for instruction in &sheet.instructions {
         match instruction.name.as_str() {
             "FROM" => {
                 first_run = None;
-                let platform = instruction.flag("platform").map(|(value, _)| value);
-                runs_on_host = platform.is_some_and(|value| value.contains("BUILDPLATFORM"));
+                runs_on_host = is_of_host(instruction, sheet, config);
             }
             "RUN" => first_run = first_run.or(Some(instruction)),
             "COPY" | "ADD" => {
@@ -24,7 +30,8 @@ pub(super) fn check(sheet: &Sheet<'_>, files: &dyn Files, findings: &mut Finding
                     if let Some(run) = first_run.filter(|_| !runs_on_host) {
                         late(sheet, instruction, run, findings);
                     }
-                    if instruction.flag("from").is_none() {
+                    let is_remote = source.text.contains("://");
+                    if instruction.flag("from").is_none() && !is_remote {
                         absent(sheet, source, files, findings);
                     }
                 }
@@ -37,7 +44,11 @@ pub(super) fn check(sheet: &Sheet<'_>, files: &dyn Files, findings: &mut Finding
 /// Whether a source is `qemu-<name>-static`, in whatever folder and with whatever pattern.
 fn is_handler(word: &Word) -> bool {
     let name = word.text.rsplit('/').next().unwrap_or_default();
-    name.starts_with("qemu-") && (name.contains("static") || name.ends_with('*'))
+    let Some(rest) = name.strip_prefix("qemu-") else {
+        return false;
+    };
+    let open = rest.strip_suffix('*').filter(|rest| !rest.contains('-'));
+    open.is_some() || rest.ends_with("-static") || rest.ends_with("-static*")
 }
 
 fn late(sheet: &Sheet<'_>, copy: &Instruction, run: &Instruction, findings: &mut Findings) {

@@ -117,7 +117,7 @@ pub(crate) fn lint(
         structure::check(sheet, &mut findings);
         bases::check(sheet, config, &mut findings);
         platforms::check(sheet, config, &mut findings);
-        handlers::check(sheet, files, &mut findings);
+        handlers::check(sheet, config, files, &mut findings);
     }
     structure::check_stages(sheets, &mut findings);
     for sheet in sheets {

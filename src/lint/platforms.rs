@@ -8,7 +8,11 @@ use crate::dockerfile::Word;
 
 pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings) {
     for instruction in &sheet.instructions {
-        let words = &instruction.words;
+        let words = match instruction.name.as_str() {
+            "FROM" => instruction.words.as_slice(),
+            // Of any other program `--platform` may mean anything.
+            _ => after_builder(&instruction.words),
+        };
         for (index, word) in words.iter().enumerate() {
             let next = words.get(index + 1);
             for platform in values(word, next, "--platform") {
@@ -31,14 +35,49 @@ pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings)
     }
 }
 
+/// Programs whose platforms are those of images.
+const BUILDERS: &[&str] = &[
+    "buildah",
+    "buildctl",
+    "buildx",
+    "crane",
+    "docker",
+    "imagetools",
+    "img",
+    "manifest-tool",
+    "nerdctl",
+    "podman",
+    "regctl",
+    "skopeo",
+];
+
+/// The words behind the name of a program that builds or moves images; none where there is no such name.
+fn after_builder(words: &[Word]) -> &[Word] {
+    let is_builder = |word: &Word| {
+        let name = word.text.trim_matches(['"', '\'', '(', '[', ',']);
+        let name = name.rsplit('/').next().unwrap_or_default();
+        BUILDERS.contains(&name)
+    };
+    match words.iter().position(is_builder) {
+        Some(position) => &words[position + 1..],
+        None => &[],
+    }
+}
+
 /// The values of a flag that is written `--flag=a,b` or `--flag a`.
 fn values<'a>(word: &'a Word, next: Option<&'a Word>, flag: &str) -> Vec<(&'a str, &'a Word)> {
-    let Some(rest) = word.text.strip_prefix(flag) else {
+    // In the JSON form of `RUN` words stand in quotes with a comma behind.
+    let bare = |text: &'a str| {
+        let text = text.trim_start_matches(['"', '\'', '(', '[']);
+        let end = text.find(['"', '\'', ';', '|', '&', ')', ']', '<', '>']);
+        &text[..end.unwrap_or(text.len())]
+    };
+    let Some(rest) = bare(&word.text).strip_prefix(flag) else {
         return Vec::new();
     };
-    let (list, at) = match (rest.strip_prefix('='), next) {
-        (Some(list), _) => (list, word),
-        (None, Some(next)) if rest.is_empty() => (next.text.as_str(), next),
+    let (list, at) = match (word.text.split_once('='), next) {
+        (Some((_, list)), _) if rest.starts_with('=') => (bare(list), word),
+        (None, Some(next)) if rest.is_empty() => (bare(&next.text), next),
         _ => return Vec::new(),
     };
     list.split(',')

@@ -10,8 +10,6 @@ use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source, unknown_code};
 use crate::dockerfile::lines;
 
-const ALLOW: &str = "crossfile: allow=";
-
 /// Whether a diagnostic is allowed. Errors cannot be: what they are about was not done.
 pub(crate) fn is_silenced(diagnostic: &Diagnostic, config: &Config) -> bool {
     let may_be = diagnostic.code.is_finding() || diagnostic.severity < Severity::Error;
@@ -45,27 +43,38 @@ fn is_allowed_at(place: &Place, code: Code) -> bool {
     above.into_iter().any(allows)
 }
 
-/// The words that a line allows, each with its offset in the line.
+/// The words that a line allows, each with its offset in the line. Blanks around `=` and behind commas do not matter.
 fn allowed(line: &str) -> impl Iterator<Item = (usize, &str)> {
-    let start = line.find(ALLOW).map(|at| at + ALLOW.len());
-    let list = start.map_or("", |start| {
-        let rest = &line[start..];
-        let end = rest.find(|c: char| c.is_whitespace() || c == '}');
-        &rest[..end.unwrap_or(rest.len())]
-    });
-    let mut at = start.unwrap_or(0);
-    list.split(',').filter_map(move |word| {
-        let start = at;
-        at += word.len() + 1;
-        (!word.is_empty()).then_some((start, word))
-    })
+    let mut words = Vec::new();
+    let mut rest = after_allow(line).unwrap_or_default();
+    loop {
+        rest = rest.trim_start_matches([' ', '\t']);
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
+        // The `--` of a comment's end is none of the word.
+        let word = rest[..end.unwrap_or(rest.len())].trim_end_matches('-');
+        if !word.is_empty() {
+            words.push((line.len() - rest.len(), word));
+        }
+        let behind = rest[word.len()..].trim_start_matches([' ', '\t']);
+        match behind.strip_prefix(',') {
+            Some(behind) => rest = behind,
+            None => return words.into_iter(),
+        }
+    }
+}
+
+/// What stands behind `crossfile: allow =`.
+fn after_allow(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once("crossfile:")?;
+    let rest = rest.trim_start().strip_prefix("allow")?;
+    rest.trim_start().strip_prefix('=')
 }
 
 /// Warns of what a file's comments allow and that is no code of a finding.
 pub(crate) fn check_allowances(source: &Arc<Source>) -> Vec<Diagnostic> {
     let text = source.text();
     let mut problems = Vec::new();
-    for line in lines(text).filter(|line| text[line.clone()].contains(ALLOW)) {
+    for line in lines(text) {
         for (at, word) in allowed(&text[line.clone()]) {
             if Code::parse(word).is_none() {
                 let start = line.start + at;

@@ -13,6 +13,50 @@ pub(super) fn check(sheet: &Sheet<'_>, findings: &mut Findings) {
     check_start(sheet, findings);
     for instruction in &sheet.instructions {
         check_continuations(sheet, instruction, findings);
+        check_beginning(sheet, instruction, findings);
+        check_heredoc(sheet, instruction, findings);
+    }
+}
+
+/// What goes on with an instruction whose first line was dropped.
+fn check_beginning(sheet: &Sheet<'_>, instruction: &Instruction, findings: &mut Findings) {
+    if INSTRUCTIONS.contains(&instruction.name.as_str()) {
+        return;
+    }
+    let line = sheet.trimmed(&instruction.lines[0]);
+    let Some(place) = sheet.place(&line) else {
+        return;
+    };
+    let text = place.source().text();
+    let start = text[..place.span().start]
+        .rfind('\n')
+        .map_or(0, |at| at + 1);
+    let before = text[..start].trim_end_matches(['\n', '\r', ' ', '\t']);
+    let before_start = before.rfind('\n').map_or(0, |at| at + 1);
+    if !before.ends_with(['\\', '`']) || text[before.len()..start].matches('\n').count() != 1 {
+        return;
+    }
+    let above = Place::new(place.source(), before_start..before.len());
+    let message = "this goes on with a line that is dropped, and is no instruction";
+    let problem = finding(Code::DanglingContinuation, place, message)
+        .related(above, "the line before it")
+        .help("gate every line of the instruction");
+    findings.add(&sheet.cell.arch, problem);
+}
+
+/// A heredoc whose closing line was dropped: the rest of the file becomes part of it.
+fn check_heredoc(sheet: &Sheet<'_>, instruction: &Instruction, findings: &mut Findings) {
+    let Some(word) = &instruction.unclosed else {
+        return;
+    };
+    if let Some(place) = sheet.place(&word.span) {
+        let message = format!(
+            "nothing closes `{}`: the rest of the file is part of it",
+            word.text
+        );
+        let problem = finding(Code::DanglingContinuation, place, message)
+            .help("let the line that closes it stay wherever this line stays");
+        findings.add(&sheet.cell.arch, problem);
     }
 }
 
@@ -77,8 +121,7 @@ fn check_continuations(sheet: &Sheet<'_>, instruction: &Instruction, findings: &
         let (Some(place), Some(next)) = (sheet.place(&before), sheet.place(&after)) else {
             continue;
         };
-        let gap = next.line_column().0 > place.line_column().0 + 1;
-        if gap && place.source() == next.source() {
+        if place.source() == next.source() && drops_lines(&place, &next) {
             let message = format!(
                 "`{word}` becomes part of the `{}` before it",
                 instruction.name
@@ -87,6 +130,19 @@ fn check_continuations(sheet: &Sheet<'_>, instruction: &Instruction, findings: &
             findings.add(arch, problem.related(next, format!("`{word}` is here")));
         }
     }
+}
+
+/// Whether the template has lines between two places that say something, and are not in what is generated.
+fn drops_lines(place: &Place, next: &Place) -> bool {
+    let text = place.source().text();
+    let between = text.get(place.span().end..next.span().start);
+    let mut lines = between.unwrap_or_default().lines().skip(1);
+    // What `next` begins with is no line of its own.
+    let says = |line: &str| {
+        let line = line.trim();
+        !line.is_empty() && (!line.starts_with('#') || line.contains("__CROSS_"))
+    };
+    lines.any(says)
 }
 
 fn dangling(place: Place, message: String) -> crate::diagnostic::Diagnostic {

@@ -1,15 +1,15 @@
 //! Why a generated file differs: the template's line for each line that differs, and who changed what.
 //!
-//! The file on the disk and what the template makes now are both compared with what the template made at the commit that
-//! the file goes back to. A line that differs from that on the disk only was edited by hand; one that differs in what is
-//! made now has a newer template, or newer values. Without a commit only the template's line is told.
+//! The file on the disk and what the template makes now are both compared with what the template made at the last commit
+//! that holds the file as it was made then. A line that differs from that on the disk only was edited by hand; one that differs in what is
+//! made now has a newer template, or newer values. Without such a commit only the template's line is told.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use similar::{DiffOp, TextDiff};
+use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
 
 use crate::config::{Cell, Inputs, Overrides};
 use crate::context::Context;
@@ -83,11 +83,10 @@ impl Project {
             look(found, outcome, inputs, &mut told);
         }
         told.iter().any(|told| {
-            let open = told
-                .commit
-                .as_ref()
-                .is_some_and(|commit| commit.changed_since);
-            open && matches!(told.cause, Cause::Hand | Cause::Both) && !told.lines.is_empty()
+            let open = told.commit.as_ref();
+            let open = open.is_none_or(|commit| commit.changed_since);
+            // What cannot be told may be somebody's work.
+            open && told.cause != Cause::Template && !told.lines.is_empty()
         })
     }
 
@@ -134,7 +133,7 @@ fn look(
         .and_then(|history| history.commit_of(&outcome.target));
     let made = commit
         .as_ref()
-        .and_then(|commit| made_at(commit, found, outcome, inputs));
+        .and_then(|_| last_made(found, outcome, inputs));
     let file = Source::new(&outcome.path, disk);
     for hunk in hunks(file.text(), &traced, made.as_deref(), &found.path) {
         let same = |known: &&mut Told| {
@@ -167,39 +166,35 @@ fn look(
     Some(())
 }
 
-/// What the template made at a commit. What is said on the command line now need not have been said then: the file that
-/// was committed tells.
-fn made_at(
-    commit: &Commit,
-    found: &Found,
-    outcome: &Outcome,
-    inputs: &DriftInputs<'_>,
-) -> Option<String> {
+/// How many commits are looked at for one where a file was what its template made.
+const MOST_COMMITS: usize = 8;
+
+/// What the template made when the file last was what its template made: at a commit that holds just that. What is said on
+/// the command line now need not have been said then. Nothing where no such commit is found: then it cannot be told who
+/// changed what, as for values of an environment that was another, or in a clone that begins too late.
+fn last_made(found: &Found, outcome: &Outcome, inputs: &DriftInputs<'_>) -> Option<String> {
     let history = inputs.history?;
-    let made = |overrides: &Overrides| {
-        expanded_at(
-            history,
-            &commit.id,
-            found,
-            outcome,
-            overrides,
-            inputs.inputs,
-        )
+    let without = Overrides::default();
+    let said = inputs.overrides;
+    let plain = said.set.is_empty() && said.host.is_none() && !said.no_header && !said.no_qemu;
+    let variants: &[&Overrides] = match plain {
+        true => &[said],
+        false => &[said, &without],
     };
-    let now = made(inputs.overrides);
-    if inputs.overrides.set.is_empty() {
-        return now;
-    }
-    let committed = history.file(&commit.id, &outcome.target);
-    let is_committed = |text: &String| committed.as_deref() == Some(text.as_bytes());
-    let then = made(&Overrides {
-        set: Vec::new(),
-        ..inputs.overrides.clone()
-    });
-    match now.as_ref().is_some_and(is_committed) {
-        true => now,
-        false => then.filter(is_committed).or(now),
-    }
+    let commits = history.commits_of(&outcome.target, MOST_COMMITS);
+    commits.iter().find_map(|commit| {
+        let committed = history.file(commit, &outcome.target)?;
+        let committed = lines_without_returns(&String::from_utf8_lossy(&committed));
+        variants.iter().find_map(|overrides| {
+            let made = expanded_at(history, commit, found, outcome, overrides, inputs.inputs);
+            made.filter(|made| lines_without_returns(made) == committed)
+        })
+    })
+}
+
+/// git may check files out with other line ends than it keeps.
+fn lines_without_returns(text: &str) -> String {
+    text.replace("\r\n", "\n")
 }
 
 /// Where the settings say the values that a line should print and does not.
@@ -301,15 +296,24 @@ struct Base {
 }
 
 fn images(made: &[&str], lines: &[&str]) -> Vec<Option<usize>> {
+    // A line and whether it ends, however it ends.
+    fn ended<'a>(lines: &[&'a str]) -> Vec<(&'a str, bool)> {
+        let ended = |line: &&'a str| match line.strip_suffix('\n') {
+            Some(body) => (body.strip_suffix('\r').unwrap_or(body), true),
+            None => (*line, false),
+        };
+        lines.iter().map(ended).collect()
+    }
     let mut images = vec![None; lines.len()];
-    for op in TextDiff::from_slices(made, lines).ops() {
+    let (made, lines) = (ended(made), ended(lines));
+    for op in capture_diff_slices(Algorithm::Myers, &made, &lines) {
         if let DiffOp::Equal {
             old_index,
             new_index,
             len,
         } = op
         {
-            for offset in 0..*len {
+            for offset in 0..len {
                 images[new_index + offset] = Some(old_index + offset);
             }
         }
@@ -387,8 +391,9 @@ impl Told {
                 Code::Stale,
                 format!("{lines}{others} is older than what makes it here"),
             ),
+            // Not the one nor the other: who edits a template twice and generates once has edited no file.
             Cause::Both => (
-                Code::EditedByHand,
+                Code::Drift,
                 format!("{lines}{others} and what makes it here were both changed{since}"),
             ),
             Cause::Unknown if is_gone => (

@@ -87,7 +87,9 @@ impl Project {
 
         let mut declarations = Declarations::default();
         let complete = !looked.iter().any(|looked| looked.failed) && selection.arches.is_empty();
-        let folders = self.trees.iter().map(|tree| tree.folder.as_path());
+        // Of a file that was named alone, others below its folder may use what it does not.
+        let whole = self.trees.iter().filter(|tree| tree.is_whole);
+        let folders = whole.map(|tree| tree.folder.as_path());
         let superseded: Vec<&(Code, Place)> = looked
             .iter()
             .flat_map(|looked| &looked.superseded)

@@ -66,6 +66,8 @@ pub struct Project {
 struct Tree {
     /// The folder that was walked, or that holds the one file that was named.
     folder: PathBuf,
+    /// Whether all of the folder was walked.
+    is_whole: bool,
     discovery: Discovery,
 }
 
@@ -120,6 +122,7 @@ impl Project {
             };
             trees.push(Tree {
                 folder: folder.unwrap_or(path).to_path_buf(),
+                is_whole: path.is_dir(),
                 discovery,
             });
         }

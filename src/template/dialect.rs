@@ -75,7 +75,8 @@ pub(crate) fn declared(source: &Arc<Source>) -> Result<Option<Declaration>, Diag
         let start = line.start + text[line.clone()].find(setting).unwrap_or(0);
         let place = Place::new(source, start..start + setting.len());
         // What may be allowed is lint's to judge.
-        if setting.starts_with("allow=") {
+        let allow = setting.strip_prefix("allow").map(str::trim_start);
+        if allow.is_some_and(|rest| rest.starts_with('=')) {
             continue;
         }
         let Some(name) = setting.strip_prefix("dialect=") else {

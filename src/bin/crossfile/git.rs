@@ -84,6 +84,13 @@ impl Git {
         git.arg("-C").arg(folder);
         // Looking must not wait for a lock, nor write an index.
         git.arg("--no-optional-locks");
+        // Nor run a program of the repository's choice, nor print what people like to see.
+        git.args([
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "log.showSignature=false",
+        ]);
         git
     }
 
@@ -105,6 +112,24 @@ impl History for Git {
             false => Git::line(path, &["log", "-1", "--format=%H", "--", &name]),
         };
         Some(Commit::new(id?, changed))
+    }
+
+    fn commits_of(&self, path: &Path, most: usize) -> Vec<String> {
+        let Some(name) = path.to_str().map(|path| format!(":(literal){path}")) else {
+            return Vec::new();
+        };
+        let most = format!("-{most}");
+        let changed = ["log", &most, "--format=%H", "--", &name];
+        let changed = Git::run(path, &changed).unwrap_or_default();
+        let changed = String::from_utf8_lossy(&changed).into_owned();
+        let head = Git::line(path, &["rev-parse", "HEAD"]);
+        let mut commits: Vec<String> = head.into_iter().collect();
+        for commit in changed.lines() {
+            if !commits.iter().any(|known| known == commit) {
+                commits.push(commit.to_string());
+            }
+        }
+        commits
     }
 
     fn file(&self, commit: &str, path: &Path) -> Option<Vec<u8>> {

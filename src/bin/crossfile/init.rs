@@ -183,6 +183,11 @@ fn said(job: &Job, output: &Output) -> String {
 /// The command that comes next.
 fn next(dir: &Path) -> String {
     let dir = dir.to_string_lossy();
+    // A folder called `-x` is an option otherwise.
+    let dir = match dir.starts_with('-') {
+        true => format!("./{dir}").into(),
+        false => dir,
+    };
     match shlex::try_quote(&dir) {
         Ok(quoted) if dir != "." => format!("next: crossfile generate {quoted}"),
         _ => "next: crossfile generate".to_string(),

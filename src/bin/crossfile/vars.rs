@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossfile::{
-    Config, Diagnostic, NameKind, Parsed, PartialFolders, Project, Slot, Template, Value, Variable,
-    config_of, expand, variables,
+    Code, Config, Diagnostic, NameKind, Parsed, PartialFolders, Place, Project, Slot, Template,
+    Value, Variable, config_of, expand, variables,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -72,6 +72,14 @@ pub(crate) fn run(args: &VarsArgs, output: &Output) -> io::Result<Exit> {
             _ => return failed(&project.problems),
         }
     };
+    if args.used && template.is_none() {
+        if problems.is_empty() {
+            let place = Place::argument("--used");
+            let message = "`--used` asks about one template, and this is none";
+            problems.push(Diagnostic::error(Code::BadValue, place, message).help("name the file"));
+        }
+        return failed(&problems);
+    }
     let arches = match config.choose(&args.select.arches()) {
         Ok(arches) => arches,
         Err(problems) => return failed(&problems),

@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::{Reader, Text, name_at};
 use crate::diagnostic::closest;
 
+/// The most characters that a value may have: one that names itself twice in each of forty lines has a million million.
+const MOST: usize = 1 << 16;
+
 const WRITE_VALUE: &str = "write the value itself";
 
 impl Reader<'_> {
@@ -49,6 +52,11 @@ impl Reader<'_> {
                 }
                 _ => self.push(&mut text, start),
             }
+        }
+        if text.chars.len() > MOST {
+            let message = "this value is too long".to_string();
+            self.problem(first..self.at, message, WRITE_VALUE);
+            return None;
         }
         good.then_some(text)
     }
