@@ -36,8 +36,10 @@ pub struct Context {
     arch: ArchName,
     emulated: bool,
     native: bool,
-    /// Shared by the clones that differ only in `stem`: there is one for each template.
+    /// Shared by all cells of the architecture.
     slots: Arc<BTreeMap<String, Slot>>,
+    /// What goes over them. Shared by the clones that differ only in `stem`: there is one for each template.
+    over: Arc<BTreeMap<String, Slot>>,
     stem: Option<Slot>,
     arches: Arc<Vec<Context>>,
 }
@@ -50,6 +52,7 @@ impl Context {
             emulated: false,
             native: true,
             slots: Arc::default(),
+            over: Arc::default(),
             stem: None,
             arches: Arc::default(),
         };
@@ -74,7 +77,16 @@ impl Context {
 
     /// Gives a name a value, or takes it away.
     pub fn set(&mut self, name: impl Into<String>, slot: Slot) {
-        Arc::make_mut(&mut self.slots).insert(name.into(), slot);
+        let slots = match self.over.is_empty() {
+            true => &mut self.slots,
+            false => &mut self.over,
+        };
+        Arc::make_mut(slots).insert(name.into(), slot);
+    }
+
+    /// Lays values over all that are there.
+    pub(crate) fn lay(&mut self, over: BTreeMap<String, Slot>) {
+        self.over = Arc::new(over);
     }
 
     /// The same values for a template whose name without `.cross` is `stem`.
@@ -98,6 +110,16 @@ impl Context {
         self.arches = Arc::new(arches);
     }
 
+    /// The same, for contexts that several have in common.
+    pub(crate) fn share_arches(&mut self, arches: &Arc<Vec<Context>>) {
+        self.arches = Arc::clone(arches);
+    }
+
+    /// The architectures that `arches` loops over.
+    pub fn arches(&self) -> impl Iterator<Item = &ArchName> {
+        self.arches.iter().map(Context::arch)
+    }
+
     /// The architecture that this is the context of.
     pub fn arch(&self) -> &ArchName {
         &self.arch
@@ -117,7 +139,7 @@ impl Context {
     pub fn get(&self, name: &str) -> Option<&Slot> {
         match (name, &self.stem) {
             ("stem", Some(stem)) => Some(stem),
-            _ => self.slots.get(name),
+            _ => self.over.get(name).or_else(|| self.slots.get(name)),
         }
     }
 

@@ -81,6 +81,8 @@ pub enum Kind {
     List(&'static Kind),
     /// One, or a list.
     OneOrList(&'static Kind),
+    /// A list, or a table.
+    ListOrTable(&'static Kind, &'static Keys),
     /// `true`, or a list.
     TrueOrList(&'static Kind),
     /// A string, a whole number, or true or false.

@@ -34,15 +34,11 @@ pub fn variables(
     cells: &[Cell],
     template: Option<(&Template, &str)>,
 ) -> Vec<Variable> {
-    let contexts: Vec<_> = cells
-        .iter()
-        .filter_map(|cell| {
-            let context = config.context(cell)?;
-            let context = match template {
-                Some((_, stem)) => context.with_stem(stem),
-                None => context,
-            };
-            Some((cell, context))
+    let contexts = config.contexts(cells).into_iter();
+    let contexts: Vec<_> = contexts
+        .map(|(cell, context)| match template {
+            Some((_, stem)) => (cell, context.with_stem(stem)),
+            None => (cell, context),
         })
         .collect();
     let variable = |name: &Name| {
@@ -51,7 +47,7 @@ pub fn variables(
                 "cross" => Slot::Value(Value::Bool(context.is_emulated())),
                 "native" => Slot::Value(Value::Bool(context.is_native())),
                 "arches" => {
-                    let arches = config.arches.iter().map(|arch| arch.as_str().into());
+                    let arches = context.arches().map(|arch| arch.as_str().into());
                     Slot::Value(Value::List(arches.collect()))
                 }
                 name => context.get(name).cloned().unwrap_or_else(|| {
@@ -59,7 +55,7 @@ pub fn variables(
                     Slot::Absent("it is the template's name without `.cross`".to_string())
                 }),
             };
-            ((*cell).clone(), slot)
+            (cell.clone(), slot)
         });
         Variable {
             used: template.map(|(template, _)| template.names().contains(&name.name)),

@@ -105,6 +105,10 @@ impl Inputs for Files {
         let text = match (&self.0, path.extension()) {
             (Some(folder), _) => fs::read_to_string(folder.join(path))
                 .map_err(|error| Diagnostic::io(path, "read the file", &error))?,
+            // An axis without values would be an error.
+            (None, _) if path.ends_with("versions.json") => {
+                r#"{"a": {"version": "1.0", "variants": ["b"]}}"#.to_string()
+            }
             (None, Some(ending)) if ending == "json" => "{}".to_string(),
             (None, _) => String::new(),
         };
@@ -178,8 +182,8 @@ impl Site {
         while path.len() > 1 {
             match path.pop().unwrap() {
                 "[]" => text = format!("[{text}]"),
-                // An exclude may name axes only: those of the samples are some.
-                name if path == ["matrix"] && name == "exclude" => {
+                // What selects cells may name axes only: those of the samples are some.
+                name if path == ["matrix"] && ["include", "cell", "exclude"].contains(&name) => {
                     let axes: String = ["a", "env", "default", "more", "sample"]
                         .map(|axis| format!("{axis} = [\"x\"], "))
                         .concat();
@@ -266,6 +270,10 @@ fn fits(kind: Kind, value: &toml::Value) -> bool {
         Kind::String | Kind::Arch | Kind::Scheme => value.is_str(),
         Kind::Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
         Kind::List(item) => list(*item),
+        Kind::ListOrTable(item, keys) => {
+            (value.is_array() && fits(Kind::List(item), value))
+                || (value.is_table() && fits(Kind::Table(keys), value))
+        }
         Kind::OneOrList(item) => fits(*item, value) || list(*item),
         Kind::TrueOrList(item) => value.as_bool() == Some(true) || list(*item),
         Kind::Scalar => {

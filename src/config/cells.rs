@@ -1,9 +1,11 @@
 //! Cells: the points of architectures × matrix axes, and the values of every name at each.
 
-use crate::arch::ArchName;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use crate::config::{Config, Var};
+use crate::arch::ArchName;
+
+use crate::config::{Config, ImageSettings, Point, Var};
 use crate::context::{Context, Slot};
 use crate::diagnostic::{Code, Diagnostic, Place, closest};
 use crate::document::Located;
@@ -36,16 +38,65 @@ pub(crate) fn describe(cells: &[Cell]) -> String {
     }
 }
 
-impl Cell {
-    fn matches(&self, pairs: &[(String, String)]) -> bool {
-        pairs.iter().all(|(key, wanted)| match key.as_str() {
-            "arch" => self.arch.as_str() == wanted,
-            _ => {
-                let axis = self.axes.iter().find(|(name, _)| name == key);
-                axis.is_some_and(|(_, value)| value.text().as_ref() == Some(wanted))
-            }
-        })
+/// How many cells or points a message names.
+const MOST_NAMED: usize = 3;
+
+/// What tells some cells from the others, for messages; nothing where they are all. Architectures where that says it all, else
+/// points of the matrix, else single cells.
+pub(crate) fn among(some: &[Cell], all: &[&Cell]) -> Option<String> {
+    if some.len() == all.len() {
+        return None;
     }
+    let count = |arch: &ArchName| all.iter().filter(|cell| cell.arch == *arch).count();
+    let mut arches: Vec<(&ArchName, usize)> = Vec::new();
+    for cell in some {
+        match arches.iter_mut().find(|(arch, _)| *arch == &cell.arch) {
+            Some((_, own)) => *own += 1,
+            None => arches.push((&cell.arch, 1)),
+        }
+    }
+    if arches.iter().all(|(arch, own)| count(arch) == *own) {
+        let list: Vec<String> = arches.iter().map(|(arch, _)| format!("`{arch}`")).collect();
+        return Some(list.join(", "));
+    }
+    let mut points: Vec<(&[(String, Value)], usize)> = Vec::new();
+    for cell in some {
+        match points.last_mut() {
+            Some((axes, own)) if *axes == cell.axes => *own += 1,
+            _ => points.push((&cell.axes, 1)),
+        }
+    }
+    let every = |axes: &[(String, Value)]| all.iter().filter(|cell| cell.axes == axes).count();
+    let whole = points.len() < some.len() && points.iter().all(|(axes, own)| every(axes) == *own);
+    let (names, count): (Vec<String>, usize) = match whole {
+        true => {
+            let names = points.iter().take(MOST_NAMED).map(|(axes, _)| values(axes));
+            (names.collect(), points.len())
+        }
+        false => {
+            let name = |cell: &Cell| format!("`{}` with {}", cell.arch, values(&cell.axes));
+            (some.iter().take(MOST_NAMED).map(name).collect(), some.len())
+        }
+    };
+    let more = match count - names.len() {
+        0 => String::new(),
+        1 => " and 1 more".to_string(),
+        more => format!(" and {more} more"),
+    };
+    Some(names.join("; ") + &more)
+}
+
+/// Values on axes, for messages.
+fn values(axes: &[(String, Value)]) -> String {
+    let values = axes
+        .iter()
+        .map(|(name, value)| format!("{name} `{}`", value.text().unwrap_or_default()));
+    values.collect::<Vec<_>>().join(", ")
+}
+
+/// How a cell's values on the axes are told from another's.
+fn key(axes: &[(String, Value)]) -> Vec<Option<String>> {
+    axes.iter().map(|(_, value)| value.text()).collect()
 }
 
 impl Config {
@@ -84,16 +135,23 @@ impl Config {
         Diagnostic::error(Code::UnknownArch, name.place.clone(), message).help(help)
     }
 
-    /// The cells of the project for the given architectures, in their order within each combination of the axes.
+    /// The cells of the project for the given architectures, in their order within each point of the axes.
     pub fn cells(&self, arches: &[ArchName]) -> Vec<Cell> {
-        let mut cells = self.all_cells(arches);
-        let excluded = |cell: &Cell| {
-            self.excludes
-                .iter()
-                .any(|exclude| cell.matches(&exclude.pairs))
-        };
-        cells.retain(|cell| !excluded(cell));
-        cells
+        let points = self.matrix.points.iter();
+        points
+            .flat_map(|point| self.cells_of(point, arches))
+            .collect()
+    }
+
+    fn cells_of(&self, point: &Point, arches: &[ArchName]) -> Vec<Cell> {
+        let arches = arches.iter().filter(|arch| point.allows(arch));
+        let cells = arches.map(|arch| Cell {
+            arch: arch.clone(),
+            axes: point.axes.clone(),
+        });
+        let excludes = &self.matrix.excludes;
+        let kept = cells.filter(|cell| !excludes.iter().any(|exclude| exclude.fits(cell)));
+        kept.collect()
     }
 
     /// Warns of names that the command line sets and nothing of the project defines or uses: most likely a slip.
@@ -103,7 +161,7 @@ impl Config {
             used.contains(name)
                 || self.vars.contains_key(name)
                 || self.columns.contains_key(name)
-                || self.axes.iter().any(|axis| axis.name.value == name)
+                || self.matrix.axes.iter().any(|axis| axis.name.value == name)
         };
         let slips = self.set.iter().filter(|(name, _)| !known(name));
         let warning = |(name, var): (&String, &Var)| {
@@ -121,7 +179,12 @@ impl Config {
 
     /// The names whose values another run need not have. An axis is not among them: all its values are known.
     pub(crate) fn passing_names(&self, host_is_given: bool) -> BTreeSet<String> {
-        let axis = |name: &&String| self.axes.iter().any(|axis| &axis.name.value == *name);
+        let axis = |name: &&String| {
+            self.matrix
+                .axes
+                .iter()
+                .any(|axis| &axis.name.value == *name)
+        };
         let set = self.set.keys().filter(|name| !axis(name)).cloned();
         let per_arch = self.arch.values().flat_map(|settings| &settings.vars);
         let vars = self
@@ -138,7 +201,7 @@ impl Config {
     }
 
     /// The cells without those that `--set AXIS=VALUE` leaves out.
-    pub(crate) fn chosen_cells(&self, arches: &[ArchName]) -> Vec<Cell> {
+    pub fn chosen_cells(&self, arches: &[ArchName]) -> Vec<Cell> {
         let mut cells = self.cells(arches);
         let chosen = |cell: &Cell| {
             cell.axes.iter().all(
@@ -152,33 +215,24 @@ impl Config {
         cells
     }
 
-    fn all_cells(&self, arches: &[ArchName]) -> Vec<Cell> {
-        let mut points: Vec<Vec<(String, Value)>> = vec![Vec::new()];
-        for axis in &self.axes {
-            let extend = |point: Vec<(String, Value)>| {
-                axis.values.iter().map(move |value| {
-                    let mut point = point.clone();
-                    point.push((axis.name.value.clone(), value.clone()));
-                    point
-                })
-            };
-            points = points.into_iter().flat_map(extend).collect();
-        }
-        let cell = |point: Vec<(String, Value)>| {
-            arches.iter().map(move |arch| Cell {
-                arch: arch.clone(),
-                axes: point.clone(),
-            })
-        };
-        points.into_iter().flat_map(cell).collect()
-    }
-
     /// Where a name's value for a cell is said, the nearest place first. Nothing for a built-in name and on an axis.
     pub(crate) fn said_at(&self, name: &str, cell: &Cell) -> Option<&Place> {
         let own = self.arch.get(&cell.arch);
         let own = own.and_then(|settings| settings.vars.get(name));
         let var = self.set.get(name).or(own);
         if let Some(var) = var {
+            return Some(&var.place);
+        }
+        let key = key(&cell.axes);
+        let points = self.matrix.points.iter();
+        let point = points
+            .into_iter()
+            .find(|point| self::key(&point.axes) == key);
+        let of_cell = point.and_then(|point| {
+            let own = point.arch_vars.get(&cell.arch);
+            own.and_then(|vars| vars.get(name)).or(point.vars.get(name))
+        });
+        if let Some(var) = of_cell {
             return Some(&var.place);
         }
         if let Some(column) = self.columns.get(name) {
@@ -188,66 +242,192 @@ impl Config {
         self.vars.get(name).map(|var| &var.place)
     }
 
-    /// Warns of an exclude that no cell matches: it excludes nothing.
-    pub(crate) fn check_excludes(&mut self) {
-        let cells = self.all_cells(&self.arches);
-        for exclude in &self.excludes {
-            if !cells.iter().any(|cell| cell.matches(&exclude.pairs)) {
+    /// Takes the lists of architectures of single points together with the project's. What a rule lists has to be the
+    /// project's; of what a file lists, the project's are taken. A project that lists none has those of its points.
+    pub(super) fn settle_arches(&mut self, problems: &mut Vec<Diagnostic>) {
+        for rule in &self.matrix.rules {
+            for name in rule.arches.iter().flatten() {
+                match self.map.get(&name.value) {
+                    None => problems.push(self.map.unknown_arch(name)),
+                    Some(entry) if self.arches_are_given && !self.arches.contains(&entry.name) => {
+                        problems.push(self.not_of_the_project(name));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        let points = &mut self.matrix.points;
+        if self.arches_are_given {
+            for point in points {
+                if let Some(own) = &mut point.arches {
+                    let all = self.arches.iter().filter(|arch| own.contains(arch));
+                    *own = all.cloned().collect();
+                }
+            }
+        } else if points.iter().any(|point| point.arches.is_some()) {
+            let mut all: Vec<ArchName> = Vec::new();
+            for point in points {
+                let own = point.arches.get_or_insert_with(|| self.arches.clone());
+                let new: Vec<_> = own.iter().filter(|arch| !all.contains(arch)).collect();
+                all.extend(new.into_iter().cloned());
+            }
+            self.arches = all;
+            self.arches_are_given = true;
+        }
+    }
+
+    /// Warns of an exclude that fits no cell: it excludes nothing.
+    pub(super) fn check_matrix(&mut self) {
+        let excludes = std::mem::take(&mut self.matrix.excludes);
+        // Without the excludes, so that two that fit the same cell are both right.
+        let cells = self.cells(&self.arches);
+        for exclude in &excludes {
+            if !cells.iter().any(|cell| exclude.fits(cell)) {
                 let place = exclude.place.clone();
                 let message = "this matches no cell of the matrix";
                 self.warnings
                     .push(Diagnostic::warning(Code::Unused, place, message));
             }
         }
+        self.matrix.excludes = excludes;
+        self.warnings.append(&mut self.matrix.warnings);
     }
 
-    /// The values of all names for a cell, `stem` excepted. Nothing for an architecture that the table does not have.
+    /// How the image of a cell is named and built: what is said for the project, for its cells and for its
+    /// architecture, each laid over what is said before.
+    pub fn image(&self, cell: &Cell) -> ImageSettings {
+        let mut image = self.image.clone();
+        let rules = self.matrix.rules.iter();
+        for rule in rules.filter(|rule| rule.selector.fits(cell)) {
+            image.lay(&rule.image);
+        }
+        if let Some(settings) = self.arch.get(&cell.arch) {
+            image.lay(&settings.image);
+        }
+        image
+    }
+
+    /// The values of all names for a cell, `stem` excepted. Nothing for an architecture that the table does not have, and
+    /// for values that no cell has on the axes.
     pub fn context(&self, cell: &Cell) -> Option<Context> {
-        let mut context = self.context_of(cell)?;
-        let arches = self.arches.iter().filter_map(|arch| {
-            let cell = Cell {
-                arch: arch.clone(),
-                axes: cell.axes.clone(),
-            };
-            self.context_of(&cell)
-        });
-        context.set_arches(arches.collect());
-        Some(context)
+        let mut found = self.contexts(std::slice::from_ref(cell)).into_iter();
+        found.next().map(|(_, context)| context)
     }
 
-    fn context_of(&self, cell: &Cell) -> Option<Context> {
-        let entry = self.map.get(cell.arch.as_str())?;
+    /// The cells with the values of all names for each. What cells have in common is worked out and kept once.
+    pub fn contexts(&self, cells: &[Cell]) -> Vec<(Cell, Context)> {
+        let points: HashMap<Vec<Option<String>>, &Point> = match cells {
+            // One is found faster than all are sorted.
+            [cell] => {
+                let wanted = key(&cell.axes);
+                let mut points = self.matrix.points.iter();
+                let point = points.find(|point| key(&point.axes) == wanted);
+                point.map(|point| (wanted, point)).into_iter().collect()
+            }
+            _ => {
+                let points = self.matrix.points.iter();
+                points.map(|point| (key(&point.axes), point)).collect()
+            }
+        };
+        let others = self.names_of_points();
+        let mut bases: BTreeMap<ArchName, Option<Context>> = BTreeMap::new();
+        let mut base = |arch: &ArchName| {
+            let base = bases.entry(arch.clone());
+            base.or_insert_with(|| self.base(arch)).clone()
+        };
+        let mut arches: HashMap<*const Point, Arc<Vec<Context>>> = HashMap::new();
+        let mut found = Vec::with_capacity(cells.len());
+        for cell in cells {
+            let Some(point) = points.get(&key(&cell.axes)).copied() else {
+                continue;
+            };
+            let Some(mut context) = base(&cell.arch) else {
+                continue;
+            };
+            let siblings = arches.entry(std::ptr::from_ref(point)).or_insert_with(|| {
+                let siblings = self.cells_of(point, &self.arches);
+                let contexts = siblings.iter().filter_map(|cell| {
+                    let mut context = base(&cell.arch)?;
+                    self.lay_point(&mut context, point, &others);
+                    Some(context)
+                });
+                Arc::new(contexts.collect())
+            });
+            self.lay_point(&mut context, point, &others);
+            context.share_arches(siblings);
+            found.push((cell.clone(), context));
+        }
+        found
+    }
+
+    /// The names that points have values of: absent where a point has none.
+    fn names_of_points(&self) -> BTreeSet<&str> {
+        let points = self.matrix.points.iter();
+        let names = points.flat_map(|point| {
+            let vars = point.arch_vars.values().flat_map(BTreeMap::keys);
+            point.vars.keys().chain(vars)
+        });
+        names.map(String::as_str).collect()
+    }
+
+    /// Lays what a point says over the values of its architecture, and under what is said for the architecture and on the
+    /// command line.
+    fn lay_point(&self, context: &mut Context, point: &Point, others: &BTreeSet<&str>) {
+        let own = self.arch.get(context.arch());
+        let is_over = |name: &str| {
+            self.set.contains_key(name) || own.is_some_and(|own| own.vars.contains_key(name))
+        };
+        let mut over = BTreeMap::new();
+        for (name, value) in &point.axes {
+            // On an axis `--set` chooses cells; the others keep their own value.
+            if own.is_none_or(|own| !own.vars.contains_key(name)) {
+                over.insert(name.clone(), Slot::Value(value.clone()));
+            }
+        }
+        let arch_vars = point.arch_vars.get(context.arch());
+        let vars = point.vars.iter().chain(arch_vars.into_iter().flatten());
+        for (name, var) in vars.filter(|(name, _)| !is_over(name)) {
+            over.insert(name.clone(), var.slot.clone());
+        }
+        for name in others {
+            if !over.contains_key(*name) && context.get(name).is_none() {
+                let why = "only other cells of the matrix define it".to_string();
+                over.insert((*name).to_string(), Slot::Absent(why));
+            }
+        }
+        context.lay(over);
+    }
+
+    /// The values of all names for an architecture, those of the axes and points excepted.
+    fn base(&self, arch: &ArchName) -> Option<Context> {
+        let entry = self.map.get(arch.as_str())?;
         let mut context = Context::of_arch(&self.map, entry);
-        let (native, emulated) = self.emulation(&cell.arch);
+        let (native, emulated) = self.emulation(arch);
         context.set_emulation(native, emulated);
         let text = |text: &str| Slot::Value(Value::Text(text.to_string()));
         context.set("host_arch", text(self.host.as_str()));
         for (name, var) in &self.vars {
             context.set(name, var.slot.clone());
         }
-        for (name, value) in &cell.axes {
-            context.set(name, Slot::Value(value.clone()));
-        }
         for (name, column) in &self.columns {
-            let slot = column.values.get(&cell.arch).or(column.default.as_ref());
+            let slot = column.values.get(arch).or(column.default.as_ref());
             let missing = || Slot::Absent(format!("[columns.{name}] has neither it nor `default`"));
             let slot = slot.map(|slot| slot.value.clone());
             context.set(name, slot.unwrap_or_else(missing));
         }
+        let on_axis = |name: &str| self.matrix.axes.iter().any(|axis| axis.name.value == name);
         // A variable that only some architectures have is absent for the others.
-        for (arch, settings) in &self.arch {
+        for (other, settings) in &self.arch {
             for (name, var) in &settings.vars {
-                if arch == &cell.arch {
+                if other == arch {
                     context.set(name, var.slot.clone());
-                } else if context.get(name).is_none() {
-                    let why = format!("only `{arch}` and others of [arch] define it");
+                } else if context.get(name).is_none() && !on_axis(name) {
+                    let why = format!("only `{other}` and others of [arch] define it");
                     context.set(name, Slot::Absent(why));
                 }
             }
         }
-        // On an axis `--set` chooses cells; the others keep their own value.
-        let axis = |name: &str| self.axes.iter().any(|axis| axis.name.value == name);
-        for (name, var) in self.set.iter().filter(|(name, _)| !axis(name)) {
+        for (name, var) in self.set.iter().filter(|(name, _)| !on_axis(name)) {
             context.set(name, var.slot.clone());
         }
         Some(context)

@@ -22,7 +22,8 @@ use crate::template::{Dialect, Names};
 use crate::value::Value;
 
 pub use cells::Cell;
-pub(crate) use cells::describe;
+pub(crate) use cells::{among, describe};
+pub(crate) use matrix::{Axis, Matrix, Point};
 
 /// The name of a project's settings file.
 pub const FILE_NAME: &str = "crossfile.toml";
@@ -107,20 +108,6 @@ pub(crate) struct Column {
     pub(crate) from_env: bool,
 }
 
-/// An axis of the matrix.
-#[derive(Clone, Debug)]
-pub(crate) struct Axis {
-    pub(crate) name: Located<String>,
-    pub(crate) values: Vec<Value>,
-}
-
-/// A combination that the matrix leaves out: all of the pairs hold. The key `arch` is the architecture.
-#[derive(Clone, Debug)]
-pub(crate) struct Exclude {
-    pub(crate) place: Place,
-    pub(crate) pairs: Vec<(String, String)>,
-}
-
 /// A variable's value and where it is given.
 #[derive(Clone, Debug)]
 pub(crate) struct Var {
@@ -144,6 +131,22 @@ pub struct ImageSettings {
     pub context: Option<Located<String>>,
     /// Build arguments.
     pub build_args: BTreeMap<String, Located<Slot>>,
+}
+
+impl ImageSettings {
+    /// Lays other settings over these.
+    pub(crate) fn lay(&mut self, over: &ImageSettings) {
+        fn lay<T: Clone>(under: &mut Option<T>, over: &Option<T>) {
+            if over.is_some() {
+                under.clone_from(over);
+            }
+        }
+        lay(&mut self.image, &over.image);
+        lay(&mut self.tags, &over.tags);
+        lay(&mut self.arch_tag, &over.arch_tag);
+        lay(&mut self.context, &over.context);
+        self.build_args.extend(over.build_args.clone());
+    }
 }
 
 /// What `[arch.NAME]` says for one architecture.
@@ -224,8 +227,7 @@ pub struct Config {
     pub(crate) vars: BTreeMap<String, Var>,
     /// Variables of the command line, over everything.
     pub(crate) set: BTreeMap<String, Var>,
-    pub(crate) axes: Vec<Axis>,
-    pub(crate) excludes: Vec<Exclude>,
+    pub(crate) matrix: Matrix,
 }
 
 impl Config {
@@ -250,6 +252,7 @@ impl Config {
     /// Every name that settings outside of templates use: in image names, tags, build arguments and output paths.
     pub(crate) fn names_in_settings(&self) -> BTreeSet<String> {
         let per_arch = self.arch.values().map(|settings| &settings.image);
+        let per_arch = per_arch.chain(self.matrix.rules.iter().map(|rule| &rule.image));
         let mut texts: Vec<String> = Vec::new();
         for image in std::iter::once(&self.image).chain(per_arch) {
             let single = [&image.image, &image.arch_tag, &image.context];
@@ -274,7 +277,8 @@ impl Config {
         let words = texts
             .iter()
             .map(|text| crate::template::words_in_tags(text));
-        words.flatten().collect()
+        let words = words.flatten();
+        words.chain(self.matrix.used.iter().cloned()).collect()
     }
 
     /// Whether lines for QEMU stay for an architecture, and whether the host runs it itself. Neither holds for what

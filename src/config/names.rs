@@ -1,7 +1,8 @@
 //! The flat list of names that a project's templates may use, each defined once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::config::values::beside;
 use crate::config::{Axis, Config, Var, keys};
 use crate::context::Slot;
 use crate::diagnostic::{Code, Diagnostic};
@@ -12,7 +13,7 @@ use crate::template::{Name, NameKind, Names, Shape};
 /// Builds the list; two things of one name are a problem with both places.
 pub(crate) fn names(config: &Config, problems: &mut Vec<Diagnostic>) -> Names {
     let mut names = builtin(config);
-    for axis in &config.axes {
+    for axis in &config.matrix.axes {
         define(
             &mut names,
             &axis.name,
@@ -34,13 +35,14 @@ pub(crate) fn names(config: &Config, problems: &mut Vec<Diagnostic>) -> Names {
         );
     }
     for (name, var) in &config.vars {
-        lay(&mut names, name, var, &[], problems);
+        lay(&mut names, name, of_one(var), &[], problems);
     }
+    lay_points(&mut names, config, problems);
     // What is said for one architecture goes over the cell, and the command line over everything.
     for (name, var) in config.arch.values().flat_map(|settings| &settings.vars) {
-        lay(&mut names, name, var, &[NameKind::Axis], problems);
+        lay(&mut names, name, of_one(var), &[NameKind::Axis], problems);
     }
-    for axis in &config.axes {
+    for axis in &config.matrix.axes {
         let name = &axis.name.value;
         let over = config
             .arch
@@ -54,23 +56,64 @@ pub(crate) fn names(config: &Config, problems: &mut Vec<Diagnostic>) -> Names {
         names.set_values(name, values.chain(over).collect());
     }
     for (name, var) in &config.set {
-        match config.axes.iter().find(|axis| &axis.name.value == name) {
+        match config
+            .matrix
+            .axes
+            .iter()
+            .find(|axis| &axis.name.value == name)
+        {
             Some(axis) => check_pin(axis, var, problems),
-            None => lay(&mut names, name, var, &[NameKind::Column], problems),
+            None => lay(&mut names, name, of_one(var), &[NameKind::Column], problems),
         }
     }
     names
+}
+
+/// A variable with the shape of its one value.
+fn of_one(var: &Var) -> (&Var, Shape) {
+    (var, shape(std::iter::once(&var.slot)))
+}
+
+/// Adds the variables of the points, each once: a file brings the same names for every one.
+fn lay_points(names: &mut Names, config: &Config, problems: &mut Vec<Diagnostic>) {
+    let mut found: BTreeMap<&str, (&Var, Shape)> = BTreeMap::new();
+    for point in &config.matrix.points {
+        let vars = point.arch_vars.values().flatten();
+        for (name, var) in point.vars.iter().chain(vars) {
+            let shape = shape(std::iter::once(&var.slot));
+            match found.get_mut(name.as_str()) {
+                None => {
+                    found.insert(name, (var, shape));
+                }
+                Some((_, known)) if *known == shape => {}
+                Some((_, known)) => *known = std::mem::replace(known, Shape::Any).union(shape),
+            }
+        }
+    }
+    for (name, (var, shape)) in found {
+        let before = problems.len();
+        lay(names, name, (var, shape), &[], problems);
+        let of_file = |file: &&Located<String>| *var.place.source().path() == *beside(file);
+        if let (Some(problem), Some(_)) = (
+            problems.get_mut(before),
+            config.matrix.files.iter().find(of_file),
+        ) {
+            problem.help = Some(
+                "give the file's values one name: `{ file = \"…\", as = \"entry\" }`, or call the axis something else"
+                    .to_string(),
+            );
+        }
+    }
 }
 
 /// Adds a variable, or lets it go over what is there of one of the kinds `over` or another variable.
 fn lay(
     names: &mut Names,
     name: &str,
-    var: &Var,
+    (var, shape): (&Var, Shape),
     over: &[NameKind],
     problems: &mut Vec<Diagnostic>,
 ) {
-    let shape = shape(std::iter::once(&var.slot));
     let known = names
         .get(name)
         .map(|name| (name.kind.clone(), name.shape.clone()));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::arch::{ArchMap, ArchName};
-use crate::config::matrix::read_matrix;
+use crate::config::matrix::{Around, Matrix, read_matrix};
 use crate::config::values::{beside, column, lay_vars, slot, vars_file};
 use crate::config::{
     ArchSettings, Config, DEFAULT_ARCHES, DEFAULT_HOST, DEFAULT_TEMPLATES, ImageSettings, Inputs,
@@ -81,7 +81,6 @@ pub(crate) fn read(
             .ok()
     });
 
-    let named: Vec<PathBuf> = files.iter().chain(&map_files).map(beside).collect();
     // Later files go over earlier ones, and the files over [vars].
     let mut vars = BTreeMap::new();
     if let Some(table) = var_table {
@@ -97,9 +96,14 @@ pub(crate) fn read(
             columns.insert(name.value.clone(), column);
         }
     }
-    let (axes, excludes) = match matrix {
-        Some(table) => read_matrix(table, &mut problems),
-        None => (Vec::new(), Vec::new()),
+    let around = Around {
+        map: &map,
+        vars: &vars,
+        inputs,
+    };
+    let matrix = match matrix {
+        Some(table) => read_matrix(table, &around, &mut problems),
+        None => Matrix::default(),
     };
     let mut arch = BTreeMap::new();
     for (name, node) in arch_table.iter().flat_map(|table| table.iter()) {
@@ -128,6 +132,8 @@ pub(crate) fn read(
         )
     });
 
+    let named = files.iter().chain(&map_files).chain(&matrix.files);
+    let named: Vec<PathBuf> = named.map(beside).collect();
     let lint_allow = lint_allow(lint, &mut problems);
     let mut config = Config {
         arches,
@@ -154,10 +160,10 @@ pub(crate) fn read(
         columns,
         vars,
         set: set.collect(),
-        axes,
-        excludes,
+        matrix,
         map,
     };
+    config.settle_arches(&mut problems);
     if overrides.no_qemu {
         config
             .arch
@@ -172,7 +178,7 @@ pub(crate) fn read(
     }
     config.names = names::names(&config, &mut problems);
     config.passing = config.passing_names(overrides.host.is_some());
-    config.check_excludes();
+    config.check_matrix();
     // By file and line: the order in which they are mended.
     problems.sort_by_key(|problem| {
         (
@@ -302,7 +308,7 @@ fn lint_allow(table: Option<&Table>, problems: &mut Vec<Diagnostic>) -> Vec<Loca
     allow
 }
 
-fn image_settings(fields: &mut Fields<'_, '_>, inputs: &dyn Inputs) -> ImageSettings {
+pub(super) fn image_settings(fields: &mut Fields<'_, '_>, inputs: &dyn Inputs) -> ImageSettings {
     let image = fields.string("image");
     let tags = fields.strings("tags");
     let arch_tag = fields.string("arch-tag");

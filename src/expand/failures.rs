@@ -1,12 +1,20 @@
 //! What went wrong over all cells of a template, as diagnostics: the same name at the same place is one problem.
 
 use crate::arch::ArchName;
+use crate::config::{Cell, among};
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::template::RenderFailure;
 
-/// A name that was to be printed, where, and the architectures that it has no value for, with the reason.
-type NoValue = (String, Place, Vec<(ArchName, String)>);
+/// A name that was to be printed and has no value.
+struct NoValue {
+    name: String,
+    place: Place,
+    /// The architectures that it has none for, with the reason.
+    arches: Vec<(ArchName, String)>,
+    /// The cells that it has none for.
+    cells: Vec<Cell>,
+}
 
 /// What went wrong over all cells of a template; the same name at the same place is one problem.
 #[derive(Default)]
@@ -20,22 +28,37 @@ impl Failures {
         self.missing.is_empty() && self.problems.is_empty()
     }
 
-    pub(super) fn add(&mut self, failures: Vec<RenderFailure>, context: &Context) {
+    pub(super) fn add(&mut self, failures: Vec<RenderFailure>, cell: &Cell, context: &Context) {
         for failure in failures {
             match failure {
                 RenderFailure::Missing(missing) => {
                     // In a loop over `arches` it is another architecture than the cell's that lacks the value.
                     let lacking = context.lacking(&missing.name);
-                    let same = |known: &&mut (String, Place, _)| {
-                        known.0 == missing.name && known.1 == missing.place
+                    let same = |known: &&mut NoValue| {
+                        known.name == missing.name && known.place == missing.place
                     };
-                    match self.missing.iter_mut().find(same) {
-                        Some((_, _, arches)) => {
-                            let new = lacking.into_iter().filter(|arch| !arches.contains(arch));
+                    let known = match self.missing.iter_mut().find(same) {
+                        Some(known) => {
+                            let new = lacking
+                                .into_iter()
+                                .filter(|arch| !known.arches.contains(arch));
                             let new: Vec<_> = new.collect();
-                            arches.extend(new);
+                            known.arches.extend(new);
+                            known
                         }
-                        None => self.missing.push((missing.name, missing.place, lacking)),
+                        None => {
+                            self.missing.push(NoValue {
+                                name: missing.name,
+                                place: missing.place,
+                                arches: lacking,
+                                cells: Vec::new(),
+                            });
+                            let last = self.missing.len() - 1;
+                            &mut self.missing[last]
+                        }
+                    };
+                    if known.arches.iter().any(|(arch, _)| *arch == cell.arch) {
+                        known.cells.push(cell.clone());
                     }
                 }
                 RenderFailure::Other(problem) if self.problems.contains(&problem) => {}
@@ -44,10 +67,21 @@ impl Failures {
         }
     }
 
-    pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
-        let missing = self.missing.into_iter().map(|(name, place, arches)| {
+    /// The problems; `all` are the cells that were looked at.
+    pub(super) fn into_diagnostics(self, all: &[&Cell]) -> Vec<Diagnostic> {
+        let missing = self.missing.into_iter().map(|missing| {
+            let NoValue {
+                name,
+                place,
+                arches,
+                cells,
+            } = missing;
             let list: Vec<_> = arches.iter().map(|(arch, _)| format!("`{arch}`")).collect();
-            let message = format!("`{name}` has no value for {}", list.join(", "));
+            // Where the matrix tells them apart, it is the cells that count.
+            let in_points = cells.first().is_some_and(|cell| !cell.axes.is_empty());
+            let cells = among(&cells, all).filter(|_| in_points);
+            let list = cells.unwrap_or_else(|| list.join(", "));
+            let message = format!("`{name}` has no value for {list}");
             let why = arches.first().map(|(_, why)| why.as_str()).unwrap_or_default();
             let help = match why {
                 "" => "not every item of the list has it: test for it first, with `{{#if …}}`".to_string(),
@@ -56,6 +90,9 @@ impl Failures {
                 ),
                 _ if why.starts_with("the environment") => format!(
                     "{why}: set it, or give a default: `{name} = {{ env = \"…\", default = \"…\" }}`"
+                ),
+                _ if why.starts_with("only other cells") => format!(
+                    "{why}: give it a value here too, or test for it: `{{{{#if {name}}}}}…{{{{/if}}}}`"
                 ),
                 _ => format!(
                     "{why}: give it a value in crossfile.toml, or keep the line to architectures that have one"

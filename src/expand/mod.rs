@@ -78,13 +78,9 @@ impl<'a> Expander<'a> {
             settings.is_some_and(|settings| settings.dockerfile.is_some())
         };
         let cells = cells.into_iter().filter(|cell| !written(cell));
-        let cells = cells.filter_map(|cell| {
-            let context = config.context(&cell)?;
-            Some((cell, context))
-        });
         Expander {
             config,
-            cells: cells.collect(),
+            cells: config.contexts(&cells.collect::<Vec<_>>()),
             output: Output::parse(config),
             elsewhere: false,
         }
@@ -127,12 +123,15 @@ impl<'a> Expander<'a> {
             };
             match template.render(&context) {
                 Ok(text) => rendered.add(self.finish(path, to, text, cell)),
-                Err(found) => failures.add(found, &context),
+                Err(found) => failures.add(found, cell, &context),
             }
         }
         match failures.is_empty() {
             true => Ok(rendered.files),
-            false => Err(failures.into_diagnostics()),
+            false => {
+                let all: Vec<&Cell> = self.cells.iter().map(|(cell, _)| cell).collect();
+                Err(failures.into_diagnostics(&all))
+            }
         }
     }
 

@@ -59,8 +59,8 @@ impl Output {
                 Ok(text) => (text, place.clone()),
                 Err(failures) => {
                     let mut all = Failures::default();
-                    all.add(failures, context);
-                    let mut problems = all.into_diagnostics().into_iter();
+                    all.add(failures, cell, context);
+                    let mut problems = all.into_diagnostics(&[cell]).into_iter();
                     let problem = problems.next().map(|mut problem| {
                         problem.place = place.clone();
                         problem

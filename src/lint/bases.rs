@@ -23,7 +23,7 @@ pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings)
                 let message = "this `FROM` names no image";
                 let help = "a value that is empty prints nothing: give it one";
                 let problem = finding(Code::NoFrom, place, message).help(help);
-                findings.add(&sheet.cell.arch, problem);
+                findings.add(sheet.cell, problem);
             }
             continue;
         };
@@ -43,7 +43,6 @@ pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings)
             let Some(place) = sheet.place(&word.span) else {
                 continue;
             };
-            let arch = &sheet.cell.arch;
             let message = format!("`{said}` is for `{}`, and the image is not", entry.name);
             let help = match is_last {
                 true => {
@@ -53,7 +52,10 @@ pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings)
                     "a stage that only builds runs on the host: `FROM --platform=$BUILDPLATFORM …`, or the host's namespace `{{host_arch}}`"
                 }
             };
-            findings.add(arch, finding(Code::ForeignBase, place, message).help(help));
+            findings.add(
+                sheet.cell,
+                finding(Code::ForeignBase, place, message).help(help),
+            );
         }
     }
 }
@@ -201,7 +203,7 @@ fn leftover(sheet: &Sheet<'_>, image: &Word, reference: &str, findings: &mut Fin
         let help =
             "placeholders are written `__NAME__` or `{{name}}`; `crossfile vars` lists the names";
         findings.add(
-            &sheet.cell.arch,
+            sheet.cell,
             finding(Code::LeftoverToken, place, message).help(help),
         );
     }

@@ -58,7 +58,7 @@ fn late(sheet: &Sheet<'_>, copy: &Instruction, run: &Instruction, findings: &mut
         let problem = finding(Code::LateHandler, place, message)
             .related(run, "this runs first")
             .help("move the copy up, right behind the `FROM`");
-        findings.add(&sheet.cell.arch, problem);
+        findings.add(sheet.cell, problem);
     }
 }
 
@@ -70,6 +70,6 @@ fn absent(sheet: &Sheet<'_>, source: &Word, files: &dyn Files, findings: &mut Fi
         let message = "the build context does not hold the handler that is copied here";
         let help = "put the handler there before building (Debian: `cp /usr/bin/qemu-…-static .` from qemu-user-static), or say `qemu = false` where the kernel brings its own";
         let problem = Diagnostic::warning(Code::MissingHandler, place, message).help(help);
-        findings.add(&sheet.cell.arch, problem);
+        findings.add(sheet.cell, problem);
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn check(
         };
         let mut problem = finding(Code::LeftoverToken, place, message).help(help);
         problem.severity = severity;
-        findings.add(&sheet.cell.arch, problem);
+        findings.add(sheet.cell, problem);
     }
     for (span, meant) in nearly(text, names) {
         if let Some(place) = sheet.place(&span) {
@@ -61,7 +61,7 @@ pub(super) fn check(
             let mut problem = finding(Code::LeftoverToken, place, message)
                 .help(format!("did you mean `{meant}`?"));
             problem.severity = Severity::Warning;
-            findings.add(&sheet.cell.arch, problem);
+            findings.add(sheet.cell, problem);
         }
     }
     check_other_tools(sheet, text, findings);
@@ -106,7 +106,7 @@ fn check_other_tools(sheet: &Sheet<'_>, text: &str, findings: &mut Findings) {
             let help = format!("balena's placeholders are written `__{name}__` here");
             let mut problem = finding(Code::LeftoverToken, place, message).help(help);
             problem.severity = Severity::Warning;
-            findings.add(&sheet.cell.arch, problem);
+            findings.add(sheet.cell, problem);
         }
     }
 }

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::arch::ArchName;
-use crate::config::{Cell, Config};
+use crate::config::{Cell, Config, among};
 use crate::diagnostic::{Code, Diagnostic, Place, Severity};
 use crate::dockerfile::{Instruction, instructions};
 use crate::template::{Dialect, Missing, Template, Traced};
@@ -74,22 +74,22 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// The findings on one template.
+/// The findings on one template, each with the cells that it is about.
 pub(crate) struct Findings {
-    found: Vec<(Diagnostic, Vec<ArchName>)>,
+    found: Vec<(Diagnostic, Vec<Cell>)>,
 }
 
 impl Findings {
-    /// Adds a finding on the Dockerfile of one architecture; the same one on another is the same finding.
-    fn add(&mut self, arch: &ArchName, finding: Diagnostic) {
+    /// Adds a finding on the Dockerfile of one cell; the same one on another is the same finding. Cells come in order.
+    fn add(&mut self, cell: &Cell, finding: Diagnostic) {
         let same = |(known, _): &&mut (Diagnostic, _)| {
             (known.code, &known.place, &known.message)
                 == (finding.code, &finding.place, &finding.message)
         };
         match self.found.iter_mut().find(same) {
-            Some((_, arches)) if arches.contains(arch) => {}
-            Some((_, arches)) => arches.push(arch.clone()),
-            None => self.found.push((finding, vec![arch.clone()])),
+            Some((_, cells)) if cells.last() == Some(cell) => {}
+            Some((_, cells)) => cells.push(cell.clone()),
+            None => self.found.push((finding, vec![cell.clone()])),
         }
     }
 
@@ -123,13 +123,10 @@ pub(crate) fn lint(
     for sheet in sheets {
         leftovers::check(sheet, template.dialect(), config, known, &mut findings);
     }
-    let mut arches: Vec<&ArchName> = sheets.iter().map(|sheet| &sheet.cell.arch).collect();
-    arches.dedup();
-    let every = arches.len();
-    let named = |(mut finding, arches): (Diagnostic, Vec<ArchName>)| {
-        if arches.len() < every {
-            let list: Vec<String> = arches.iter().map(|arch| format!("`{arch}`")).collect();
-            finding.message = format!("{} (for {})", finding.message, list.join(", "));
+    let all: Vec<&Cell> = sheets.iter().map(|sheet| sheet.cell).collect();
+    let named = |(mut finding, cells): (Diagnostic, Vec<Cell>)| {
+        if let Some(some) = among(&cells, &all) {
+            finding.message = format!("{} (for {some})", finding.message);
         }
         finding
     };

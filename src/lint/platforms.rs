@@ -101,6 +101,6 @@ fn judge(
     }
     if let Some(place) = sheet.place(&word.span) {
         let problem = finding(Code::BadVariant, place, error.to_string()).maybe_help(error.help());
-        findings.add(&sheet.cell.arch, problem);
+        findings.add(sheet.cell, problem);
     }
 }

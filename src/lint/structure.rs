@@ -41,7 +41,7 @@ fn check_beginning(sheet: &Sheet<'_>, instruction: &Instruction, findings: &mut 
     let problem = finding(Code::DanglingContinuation, place, message)
         .related(above, "the line before it")
         .help("gate every line of the instruction");
-    findings.add(&sheet.cell.arch, problem);
+    findings.add(sheet.cell, problem);
 }
 
 /// A heredoc whose closing line was dropped: the rest of the file becomes part of it.
@@ -56,12 +56,11 @@ fn check_heredoc(sheet: &Sheet<'_>, instruction: &Instruction, findings: &mut Fi
         );
         let problem = finding(Code::DanglingContinuation, place, message)
             .help("let the line that closes it stay wherever this line stays");
-        findings.add(&sheet.cell.arch, problem);
+        findings.add(sheet.cell, problem);
     }
 }
 
 fn check_start(sheet: &Sheet<'_>, findings: &mut Findings) {
-    let arch = &sheet.cell.arch;
     let from = sheet.instructions.iter().find(|found| found.name == "FROM");
     let Some(from) = from else {
         let text = sheet.traced.text();
@@ -69,7 +68,7 @@ fn check_start(sheet: &Sheet<'_>, findings: &mut Findings) {
         if let Some(place) = place {
             let message = "what is generated has no `FROM`: it builds nothing";
             let help = "let a `FROM` stay for every architecture, or take the architecture out of `arches`";
-            findings.add(arch, finding(Code::NoFrom, place, message).help(help));
+            findings.add(sheet.cell, finding(Code::NoFrom, place, message).help(help));
         }
         return;
     };
@@ -91,13 +90,12 @@ fn check_start(sheet: &Sheet<'_>, findings: &mut Findings) {
         if let Some(place) = sheet.place(&sheet.trimmed(&from.lines[0])) {
             problem = problem.related(place, "the first `FROM` is here");
         }
-        findings.add(arch, problem);
+        findings.add(sheet.cell, problem);
     }
 }
 
 /// A continued line whose continuation was dropped: the next instruction, or nothing, becomes part of it.
 fn check_continuations(sheet: &Sheet<'_>, instruction: &Instruction, findings: &mut Findings) {
-    let arch = &sheet.cell.arch;
     if let (Some(escape), Some(last)) = (&instruction.unfinished, instruction.lines.last()) {
         let line = sheet.trimmed(last);
         if let Some(place) = sheet.place(&(line.start..escape.end)) {
@@ -105,7 +103,7 @@ fn check_continuations(sheet: &Sheet<'_>, instruction: &Instruction, findings: &
                 "`{}` is to be continued, and the file ends",
                 instruction.name
             );
-            findings.add(arch, dangling(place, message));
+            findings.add(sheet.cell, dangling(place, message));
         }
     }
     for pair in instruction.lines.windows(2) {
@@ -127,7 +125,10 @@ fn check_continuations(sheet: &Sheet<'_>, instruction: &Instruction, findings: &
                 instruction.name
             );
             let problem = dangling(place, message);
-            findings.add(arch, problem.related(next, format!("`{word}` is here")));
+            findings.add(
+                sheet.cell,
+                problem.related(next, format!("`{word}` is here")),
+            );
         }
     }
 }
@@ -151,7 +152,7 @@ fn dangling(place: Place, message: String) -> crate::diagnostic::Diagnostic {
     )
 }
 
-/// Stages that are named by `COPY --from` or `FROM` and that only other architectures have.
+/// Stages that are named by `COPY --from` or `FROM` and that only other files of the template have.
 pub(super) fn check_stages(sheets: &[Sheet<'_>], findings: &mut Findings) {
     let mut places: BTreeMap<String, Place> = BTreeMap::new();
     for sheet in sheets {
@@ -181,9 +182,9 @@ pub(super) fn check_stages(sheets: &[Sheet<'_>], findings: &mut Findings) {
             if let Some(place) = sheet.place(&word.span) {
                 let message = format!("there is no stage `{name}` here");
                 let problem = finding(Code::MissingStage, place, message)
-                    .related(stage.clone(), "other architectures have it here")
-                    .help("keep this line and its stage for the same architectures");
-                findings.add(&sheet.cell.arch, problem);
+                    .related(stage.clone(), "other files of the template have it here")
+                    .help("keep this line and its stage under the same condition");
+                findings.add(sheet.cell, problem);
             }
         }
     }

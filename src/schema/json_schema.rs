@@ -187,6 +187,10 @@ fn schema(kind: Kind, definitions: &mut Definitions) -> Json {
             let item = schema(*item, definitions);
             any_of([item.clone(), list(item)])
         }
+        Kind::ListOrTable(item, keys) => {
+            let items = list(schema(*item, definitions));
+            any_of([items, table(keys, definitions)])
+        }
         Kind::TrueOrList(item) => {
             let yes = Json::List(vec![Json::Bool(true)]);
             let yes = Json::object([("type", "boolean".into()), ("enum", yes)]);

@@ -73,6 +73,7 @@ fn below(kind: Kind, path: &str, file: File, sections: &mut Vec<Section>) {
             }
         }
         Kind::List(item) => below(*item, path, file, sections),
+        Kind::ListOrTable(_, keys) => collect(keys, &format!("{path}."), file, sections),
         _ => {}
     }
 }
@@ -142,6 +143,7 @@ fn named(kind: Kind) -> String {
         Kind::Scheme => "scheme".to_string(),
         Kind::List(item) => format!("list of {}", plural(*item)),
         Kind::OneOrList(item) => format!("{}, or list of {}", named(*item), plural(*item)),
+        Kind::ListOrTable(item, _) => format!("list of {}, or table", plural(*item)),
         Kind::TrueOrList(item) => format!("`true`, or list of {}", plural(*item)),
         Kind::Scalar => "string, whole number, true or false".to_string(),
         Kind::Plain => "value".to_string(),

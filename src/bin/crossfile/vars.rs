@@ -87,7 +87,7 @@ pub(crate) fn run(args: &VarsArgs, output: &Output) -> io::Result<Exit> {
     let stem = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = stem.strip_suffix(".cross").unwrap_or(&stem);
     let asked = template.as_ref().map(|template| (template, stem));
-    let mut names = variables(&config, &config.cells(&arches), asked);
+    let mut names = variables(&config, &config.chosen_cells(&arches), asked);
     if args.used {
         names.retain(|variable| variable.used != Some(false));
     }
