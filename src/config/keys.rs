@@ -142,6 +142,14 @@ pub const CROSSFILE: Keys = Keys {
             example: "templates = [\"images/*/Dockerfile.in\"]\n",
         },
         Key {
+            name: "partials",
+            kind: Kind::OneOrList(&Kind::String),
+            default: Fallback::Text("the template's folder, and `templates/` there and above"),
+            doc: "Further folders that partials are looked for in, after the template's own folder and before those called \
+                  `templates/`. They are relative to the file that names them.",
+            example: "partials = [\"docker/snippets\"]\n",
+        },
+        Key {
             name: "dialect",
             kind: Kind::Word(&["placeholder", "handlebars"]),
             default: Fallback::Text("told by what is found in each template"),

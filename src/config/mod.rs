@@ -205,6 +205,8 @@ pub struct Config {
     pub output: Option<Located<String>>,
     /// The patterns of templates' names, each with the folder it is relative to where it has a `/`.
     pub templates: Vec<Located<String>>,
+    /// Further folders of partials.
+    pub partials: Vec<PathBuf>,
     /// The dialect of the project's templates.
     pub dialect: Option<Dialect>,
     /// Placeholders that are let through.

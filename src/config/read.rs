@@ -38,6 +38,7 @@ pub(crate) fn read(
     let header = fields.bool("header");
     let output = fields.string("output");
     let templates = fields.strings("templates");
+    let partials = fields.string_or_strings("partials").unwrap_or_default();
     let dialect = fields.string("dialect");
     let passthrough = fields.strings("passthrough");
     let files = fields.string_or_strings("vars-file").unwrap_or_default();
@@ -144,6 +145,7 @@ pub(crate) fn read(
         header: header.is_none_or(|header| header.value) && !overrides.no_header,
         output,
         templates: templates.unwrap_or_else(default_templates),
+        partials: partials.iter().map(beside).collect(),
         dialect,
         passthrough: passthrough_set(passthrough, &mut problems),
         image,

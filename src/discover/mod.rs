@@ -42,13 +42,15 @@ pub struct Found {
 }
 
 impl Found {
-    /// Where the template's partials are looked for: beside it, and in `templates/` from there up to the root.
+    /// Where the template's partials are looked for: beside it, in the folders that the settings name, and in `templates/`
+    /// from there up to the root.
     pub fn partials(&self) -> PartialFolders {
         let folder = self.path.parent().unwrap_or(&self.root);
         let above = folder
             .ancestors()
             .take_while(|above| above.starts_with(&self.root));
         let mut folders = vec![folder.to_path_buf()];
+        folders.extend(self.config.partials.iter().cloned());
         folders.extend(above.map(|above| above.join(PARTIALS)));
         PartialFolders(folders)
     }

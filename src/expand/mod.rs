@@ -298,7 +298,17 @@ pub fn parse(
     config: &Config,
     partials: &dyn crate::template::Partials,
 ) -> Result<Parsed, Vec<Diagnostic>> {
+    let every: Vec<ArchName>;
+    let arches = match config.arches_are_given {
+        true => &config.arches,
+        false => {
+            let entries = config.map.entries().iter();
+            every = entries.map(|entry| entry.name.clone()).collect();
+            &every
+        }
+    };
     let language = Language {
+        arches,
         map: &config.map,
         names: &config.names,
         passthrough: &config.passthrough,

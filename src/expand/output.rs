@@ -85,6 +85,7 @@ impl Pattern {
     fn parse(pattern: &Located<String>, config: &Config) -> Result<Pattern, Vec<Diagnostic>> {
         let nothing = BTreeSet::new();
         let language = Language {
+            arches: &[],
             map: &config.map,
             names: &config.names,
             passthrough: &nothing,

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::arch::ArchMap;
+use crate::arch::{ArchMap, ArchName};
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
 use crate::read::too_large;
@@ -89,6 +89,8 @@ impl Partials for PartialFolders {
 pub struct Language<'a> {
     /// The architectures that `only`, `except` and `pick` may name.
     pub map: &'a ArchMap,
+    /// Those that a template may be rendered for: a partial may have a file of its own for each.
+    pub arches: &'a [ArchName],
     /// The names that may be used.
     pub names: &'a Names,
     /// Placeholders that are let through as they are: `__GNUC__`.
@@ -120,6 +122,7 @@ pub enum Parsed {
 /// names.insert(Name::new("debian_arch", NameKind::Scheme("debian".into()), Shape::Scalar)).unwrap();
 /// let language = Language {
 ///     map: &map,
+///     arches: &[],
 ///     names: &names,
 ///     passthrough: &BTreeSet::new(),
 ///     dialect: None,

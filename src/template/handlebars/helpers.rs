@@ -92,6 +92,19 @@ pub(crate) const HELPERS: &[Signature] = &[
 /// The name under which partial arguments are made strict; no template can write it.
 pub(crate) const STRICT_VALUE: &str = "\u{0}strict";
 
+/// The name under which a partial is chosen by architecture; no template can write it.
+pub(crate) const CHOOSE_PARTIAL: &str = "\u{0}partial";
+
+/// The name of the partial that is used for one architecture in the place of another.
+pub(crate) fn variant(name: &str, arch: &str) -> String {
+    format!("{}.{arch}", partial_name(name))
+}
+
+/// The name of a partial without the quotes that it may be written in.
+pub(crate) fn partial_name(raw: &str) -> &str {
+    raw.trim_matches(['\'', '"', '[', ']'])
+}
+
 /// The marker of an error that is about an absent value: the name follows.
 pub(crate) const ABSENT: &str = "\u{0}absent:";
 
@@ -125,6 +138,7 @@ pub(crate) fn register(registry: &mut Handlebars<'static>) {
     registry.register_helper("replace", value(replace));
     registry.register_helper("quote", value(quote));
     registry.register_helper("join", value(join));
+    registry.register_helper(CHOOSE_PARTIAL, Box::new(ChoosePartial));
     registry.register_helper(STRICT_VALUE, value(|h| Ok(present(param(h, 0)?)?.clone())));
 }
 
@@ -326,6 +340,36 @@ impl HelperDef for Pick {
     }
 }
 
+/// The partial of this name for the architecture, else the one for all.
+fn chosen(
+    name: &str,
+    registry: &Handlebars<'_>,
+    context: &Context,
+    rc: &RenderContext<'_, '_>,
+) -> Result<String, RenderError> {
+    let own = variant(name, &current_arch(context, rc)?);
+    Ok(match registry.has_template(&own) {
+        true => own,
+        false => name.to_string(),
+    })
+}
+
+/// The name of a partial that has files for single architectures.
+struct ChoosePartial;
+
+impl HelperDef for ChoosePartial {
+    fn call_inner<'reg: 'rc, 'rc>(
+        &self,
+        h: &Helper<'rc>,
+        registry: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        rc: &mut RenderContext<'reg, 'rc>,
+    ) -> Result<ScopedJson<'rc>, RenderError> {
+        let name = chosen(&text(h, 0)?, registry, context, rc)?;
+        Ok(ScopedJson::Derived(name.into()))
+    }
+}
+
 /// A partial rendered here, its lines after the first indented.
 struct Include;
 
@@ -338,7 +382,7 @@ impl HelperDef for Include {
         rc: &mut RenderContext<'reg, 'rc>,
         out: &mut dyn Output,
     ) -> HelperResult {
-        let name = text(h, 0)?;
+        let name = chosen(&text(h, 0)?, registry, context, rc)?;
         let template = registry
             .get_template(&name)
             .ok_or_else(|| failure(format!("`{name}` was not loaded")))?;

@@ -8,10 +8,11 @@ use handlebars::template::{Parameter, Subexpression, TemplateElement};
 use handlebars::{Handlebars, Template, TemplateError};
 
 use super::blocks::balance;
-use super::check::{Checker, Frame};
-use super::helpers::{STRICT_VALUE, signature};
+use super::check::{Checker, Frame, Inclusion};
+use super::helpers::{CHOOSE_PARTIAL, STRICT_VALUE, partial_name, signature, variant};
 use super::tags::{MAX_DEPTH, Scan, Tag, TagKind, first_word, scan};
 use super::{MAIN, MOST, block_without_sign, is_go};
+use crate::arch::ArchName;
 use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
 use crate::dockerfile::lines;
 use crate::read::too_large;
@@ -32,6 +33,8 @@ pub(super) struct Loader<'a> {
     pub(super) declaration: Range<usize>,
     /// The names of the partials that are being loaded, outermost first.
     pub(super) chain: Vec<String>,
+    /// The architectures that have files of their own, by the partial's name as it is written.
+    pub(super) variants: BTreeMap<String, Vec<ArchName>>,
     /// What was checked already: a partial is checked once for each shape of what surrounds it.
     pub(super) visited: Vec<(String, Vec<Frame>, usize)>,
 }
@@ -82,8 +85,43 @@ impl Loader<'_> {
         checker.template(tree);
         let inclusions = checker.inclusions;
         for inclusion in inclusions {
-            let place = inclusion.name.place;
-            let name = inclusion.name.value;
+            self.include(inclusion);
+        }
+    }
+
+    /// Loads what a tag includes: the partial, and the files that it has for single architectures.
+    fn include(&mut self, inclusion: Inclusion) {
+        let place = inclusion.name.place;
+        let raw = inclusion.name.value;
+        let arches = self.arches_of(&raw);
+        let mut names = Vec::new();
+        let every = self.language.arches.iter();
+        let lacking: Vec<&ArchName> = every.filter(|arch| !arches.contains(arch)).collect();
+        // Where each architecture has a file, none for all is needed.
+        let all = arches.is_empty() || !lacking.is_empty();
+        match all.then(|| self.language.partials.load(partial_name(&raw))) {
+            Some(Ok(None)) if !arches.is_empty() => {
+                let name = partial_name(&raw);
+                // A project that lists none may be asked for any.
+                let list = match lacking.len() {
+                    0..=5 => {
+                        let list: Vec<String> =
+                            lacking.iter().map(|arch| format!("`{arch}`")).collect();
+                        list.join(", ")
+                    }
+                    more => format!("{more} architectures"),
+                };
+                let message = format!("there is no partial `{name}` for {list}");
+                let help = format!("write `{name}` for those that have no file of their own");
+                let problem = Diagnostic::error(Code::PartialNotFound, place.clone(), message);
+                self.problems.push(problem.help(help));
+            }
+            Some(_) => names.push(raw.clone()),
+            None => {}
+        }
+        names.extend(arches.iter().map(|arch| variant(&raw, arch.as_str())));
+        for name in names {
+            let place = place.clone();
             if self.chain.contains(&name) {
                 let chain = self.chain.iter().chain([&name]).map(String::as_str);
                 let chain: Vec<_> = chain.collect();
@@ -104,10 +142,25 @@ impl Loader<'_> {
             if let Some(partial) = self.find_partial(&name, place) {
                 self.warn_of_joined_lines(&call, &partial);
                 self.chain.push(name.clone());
-                self.load(&name, &partial, inclusion.frames, inclusion.depth);
+                self.load(&name, &partial, inclusion.frames.clone(), inclusion.depth);
                 self.chain.pop();
             }
         }
+    }
+
+    /// The architectures that have a file of their own for a partial.
+    fn arches_of(&mut self, raw: &str) -> Vec<ArchName> {
+        if let Some(known) = self.variants.get(raw) {
+            return known.clone();
+        }
+        let there = |arch: &&ArchName| {
+            let found = self.language.partials.load(&variant(raw, arch.as_str()));
+            // One that cannot be read is there: loading it says why not.
+            !matches!(found, Ok(None))
+        };
+        let arches: Vec<ArchName> = self.language.arches.iter().filter(there).cloned().collect();
+        self.variants.insert(raw.to_string(), arches.clone());
+        arches
     }
 
     /// `\{{name}}` stays `{{name}}`. Where the name is known a backslash before its value may have been meant, as at
@@ -157,7 +210,7 @@ impl Loader<'_> {
         if let Some(text) = self.texts.get(name) {
             return Some(Arc::clone(&text.source));
         }
-        let file = name.trim_matches(['\'', '"', '[', ']']);
+        let file = partial_name(name);
         match self.language.partials.load(file) {
             Ok(Some(source)) if source.text().len() > MOST => {
                 let (bytes, most) = (source.text().len() as u64, MOST as u64);
@@ -177,7 +230,7 @@ impl Loader<'_> {
                     }
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!(
-                        "looked for `{file}` and `{file}.hbs` in the template's folder and in `templates/`"
+                        "looked for `{file}` and `{file}.hbs` in the template's folder, those of `partials` in crossfile.toml, and `templates/`"
                     ),
                 };
                 let problem = Diagnostic::error(Code::PartialNotFound, place, message);
@@ -314,10 +367,41 @@ impl Loader<'_> {
     fn keep_tree(&mut self, name: &str) -> Option<Template> {
         let tree = self.registry.get_template(name).cloned()?;
         let mut strict = tree.clone();
-        strict_arguments(&mut strict);
+        self.strict_arguments(&mut strict);
         self.registry.register_template(name, strict);
         Some(tree)
     }
+
+    fn strict_arguments(&mut self, template: &mut Template) {
+        for element in &mut template.elements {
+            match element {
+                TemplateElement::PartialExpression(call) => {
+                    for value in call.hash.values_mut() {
+                        if matches!(value, Parameter::Path(_)) {
+                            *value = subexpression(STRICT_VALUE, value.clone());
+                        }
+                    }
+                    let raw = call.name.as_name().unwrap_or_default().to_string();
+                    if !raw.is_empty() && !self.arches_of(&raw).is_empty() {
+                        let name = Parameter::Literal(raw.into());
+                        call.name = subexpression(CHOOSE_PARTIAL, name);
+                    }
+                }
+                TemplateElement::HelperBlock(call) => {
+                    let branches = [&mut call.template, &mut call.inverse];
+                    for branch in branches.into_iter().flatten() {
+                        self.strict_arguments(branch);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn subexpression(helper: &str, argument: Parameter) -> Parameter {
+    let name = Parameter::Name(helper.to_string());
+    Parameter::Subexpression(Subexpression::new(name, vec![argument], Default::default()))
 }
 
 fn file_name(source: &Source) -> std::borrow::Cow<'_, str> {
@@ -326,28 +410,6 @@ fn file_name(source: &Source) -> std::borrow::Cow<'_, str> {
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
-}
-
-fn strict_arguments(template: &mut Template) {
-    for element in &mut template.elements {
-        match element {
-            TemplateElement::PartialExpression(call) => {
-                for value in call.hash.values_mut() {
-                    if matches!(value, Parameter::Path(_)) {
-                        let name = Parameter::Name(STRICT_VALUE.to_string());
-                        let call =
-                            Subexpression::new(name, vec![value.clone()], Default::default());
-                        *value = Parameter::Subexpression(call);
-                    }
-                }
-            }
-            TemplateElement::HelperBlock(call) => {
-                let branches = [&mut call.template, &mut call.inverse];
-                branches.into_iter().flatten().for_each(strict_arguments);
-            }
-            _ => {}
-        }
-    }
 }
 
 /// The error for a tag that this dialect does not have, if it is one.

@@ -167,6 +167,7 @@ impl HandlebarsTemplate {
             texts: BTreeMap::new(),
             used: BTreeSet::new(),
             declaration: skip.clone(),
+            variants: BTreeMap::new(),
             visited: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
