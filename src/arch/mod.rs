@@ -3,6 +3,7 @@
 //! [`ArchMap`] is read from `arch-map.toml` (built in) with a project's own file laid over it; every other layer
 //! asks it and none keeps a list of its own. [`Platform`] and [`Matcher`] follow containerd.
 
+pub mod cases;
 pub mod entry;
 pub mod host;
 pub mod keys;

@@ -111,6 +111,7 @@ codes! {
     BaseGap "base-gap" "A column of base images leaves an architecture out.",
     BadVariant "bad-variant" "A platform is written out that nobody can pull.",
     LateHandler "late-handler" "QEMU's handler is copied after the first `RUN`.",
+    UndeclaredArg "undeclared-arg" "A stage uses an argument of BuildKit's that it does not declare.",
     MissingHandler "missing-handler" "QEMU's handler is copied from a build context that does not hold it.",
     Drift "drift" "A generated file differs from what its template makes.",
     Stale "stale" "A generated file is older than what it is made from.",
@@ -128,6 +129,7 @@ impl Code {
                 | Code::DanglingContinuation
                 | Code::BeforeFrom
                 | Code::NoFrom
+                | Code::UndeclaredArg
                 | Code::MissingStage
                 | Code::ForeignBase
                 | Code::BaseGap

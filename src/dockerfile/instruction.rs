@@ -96,7 +96,7 @@ pub fn instructions(text: &str) -> Vec<Instruction> {
 }
 
 /// The escape character: a backslash, unless `# escape=` says otherwise.
-fn escape(text: &str) -> char {
+pub fn escape(text: &str) -> char {
     let top = &text[..after_parser_directives(text)];
     let said = top.lines().find_map(|line| {
         let (key, value) = line.trim_start().strip_prefix('#')?.split_once('=')?;

@@ -4,7 +4,7 @@ mod instruction;
 
 use std::ops::Range;
 
-pub use instruction::{Instruction, Word, instructions};
+pub use instruction::{Instruction, Word, escape, instructions};
 
 /// The instructions of a Dockerfile, from Docker's Dockerfile reference.
 pub const INSTRUCTIONS: &[&str] = &[

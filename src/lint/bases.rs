@@ -87,7 +87,9 @@ pub(super) fn is_of_host(from: &Instruction, sheet: &Sheet<'_>, config: &Config)
 }
 
 /// Which stages of a Dockerfile count, by their number.
-struct Stages {
+pub(super) struct Stages {
+    /// For each stage the stage that it is made from.
+    from: Vec<Option<usize>>,
     /// The last one, and those that it is made from with `FROM`.
     last: BTreeSet<usize>,
     /// These, and those that they copy or mount something from.
@@ -95,6 +97,15 @@ struct Stages {
 }
 
 impl Stages {
+    pub(super) fn of_sheet(sheet: &Sheet<'_>) -> Stages {
+        Stages::of(sheet, &arguments(sheet))
+    }
+
+    /// The stage that a stage is made from.
+    pub(super) fn base(&self, stage: usize) -> Option<usize> {
+        self.from.get(stage).copied().flatten()
+    }
+
     fn of(sheet: &Sheet<'_>, arguments: &BTreeMap<String, String>) -> Stages {
         let mut names: Vec<String> = Vec::new();
         // For each stage the stage that it is made from, and those that it takes something from.
@@ -147,7 +158,7 @@ impl Stages {
                 open.extend(&takes[stage]);
             }
         }
-        Stages { last, used }
+        Stages { from, last, used }
     }
 }
 

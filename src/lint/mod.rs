@@ -5,6 +5,7 @@
 //! template, or the settings, where its cure is; the same fault in several architectures is one finding. Pure: what rules
 //! ask of the disk, they ask through [`Files`].
 
+mod arguments;
 mod bases;
 mod context;
 mod handlers;
@@ -118,6 +119,7 @@ pub(crate) fn lint(
         bases::check(sheet, config, &mut findings);
         platforms::check(sheet, config, &mut findings);
         handlers::check(sheet, config, files, &mut findings);
+        arguments::check(sheet, &mut findings);
     }
     structure::check_stages(sheets, &mut findings);
     for sheet in sheets {

@@ -49,6 +49,8 @@ pub(crate) enum Takes {
     ArchNames,
     /// A literal file name.
     FileName,
+    /// The literal subject of a `case`, then names of which each architecture has a value.
+    Names,
 }
 
 /// A helper's signature.
@@ -77,6 +79,8 @@ pub(crate) const HELPERS: &[Signature] = &[
     Signature { name: "with", form: Form::Block, least: 1, most: 1, takes: Takes::Table, keys: Keys::Only(&[]), usage: "{{#with table}}{{field}}{{/with}}" },
     Signature { name: "raw", form: Form::Block, least: 0, most: 0, takes: Takes::Test, keys: Keys::Only(&[]), usage: "{{{{raw}}}}…{{{{/raw}}}}" },
     Signature { name: "pick", form: Form::Inline, least: 0, most: 1, takes: Takes::Text, keys: Keys::Choices, usage: "{{pick amd64=\"x64\" arm64v8=\"arm64\" default=\"…\"}}" },
+    Signature { name: "case", form: Form::Inline, least: 2, most: MANY, takes: Takes::Names, keys: Keys::Only(&[]), usage: "{{case \"TARGETARCH\" url sha256}}" },
+    Signature { name: "words", form: Form::Inline, least: 1, most: 1, takes: Takes::Names, keys: Keys::Only(&[]), usage: "{{words \"TARGETARCH\"}}" },
     Signature { name: "eq", form: Form::Inline, least: 2, most: 2, takes: Takes::Test, keys: Keys::Only(&[]), usage: "(eq a b)" },
     Signature { name: "ne", form: Form::Inline, least: 2, most: 2, takes: Takes::Test, keys: Keys::Only(&[]), usage: "(ne a b)" },
     Signature { name: "in", form: Form::Inline, least: 2, most: MANY, takes: Takes::Test, keys: Keys::Only(&[]), usage: "(in name \"a\" \"b\") or (in name list)" },
@@ -142,7 +146,7 @@ pub(crate) fn register(registry: &mut Handlebars<'static>) {
     registry.register_helper(STRICT_VALUE, value(|h| Ok(present(param(h, 0)?)?.clone())));
 }
 
-fn failure(message: impl Into<String>) -> RenderError {
+pub(super) fn failure(message: impl Into<String>) -> RenderError {
     RenderErrorReason::Other(message.into()).into()
 }
 
@@ -164,7 +168,7 @@ fn present<'h>(param: &'h PathAndJson<'_>) -> Result<&'h Json, RenderError> {
     Ok(param.value())
 }
 
-fn text(h: &Helper<'_>, index: usize) -> Result<String, RenderError> {
+pub(super) fn text(h: &Helper<'_>, index: usize) -> Result<String, RenderError> {
     Ok(present(param(h, index)?)?.render())
 }
 
@@ -283,7 +287,10 @@ fn render_branch<'reg: 'rc, 'rc>(
 }
 
 /// The architecture that is being rendered: that of the innermost loop over `arches`, else the cell's.
-fn current_arch(context: &Context, rc: &RenderContext<'_, '_>) -> Result<String, RenderError> {
+pub(super) fn current_arch(
+    context: &Context,
+    rc: &RenderContext<'_, '_>,
+) -> Result<String, RenderError> {
     let mut path = format!("[{ARCH_KEY}]");
     for _ in 0..=MAX_DEPTH {
         if let Json::String(arch) = rc.evaluate(context, &path)?.as_json() {

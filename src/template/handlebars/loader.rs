@@ -8,6 +8,7 @@ use handlebars::template::{Parameter, Subexpression, TemplateElement};
 use handlebars::{Handlebars, Template, TemplateError};
 
 use super::blocks::balance;
+use super::case;
 use super::check::{Checker, Frame, Inclusion};
 use super::helpers::{CHOOSE_PARTIAL, STRICT_VALUE, partial_name, signature, variant};
 use super::tags::{MAX_DEPTH, Scan, Tag, TagKind, first_word, scan};
@@ -304,7 +305,7 @@ impl Loader<'_> {
         }
         let parsed = !balance.too_deep && self.parse(name, source, &mut text, &mut tags);
         let tree = match parsed {
-            true => self.keep_tree(name),
+            true => self.keep_tree(name, source),
             false => None,
         };
         Text {
@@ -364,10 +365,13 @@ impl Loader<'_> {
 
     /// Keeps the tree for the checker, and has the registry's copy pass the arguments of partials through a helper
     /// that refuses absent values: the crate would hand them on as null, and null prints as nothing.
-    fn keep_tree(&mut self, name: &str) -> Option<Template> {
+    fn keep_tree(&mut self, name: &str, source: &Arc<Source>) -> Option<Template> {
         let tree = self.registry.get_template(name).cloned()?;
         let mut strict = tree.clone();
         self.strict_arguments(&mut strict);
+        if case::prepare(&mut strict, source) {
+            case::register(&mut self.registry, self.language.map);
+        }
         self.registry.register_template(name, strict);
         Some(tree)
     }

@@ -5,6 +5,7 @@
 //! for HTML, or end the process over is an error with a place before or instead.
 
 mod blocks;
+mod case;
 mod check;
 pub(crate) mod helpers;
 mod loader;

@@ -7,6 +7,7 @@ use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
 use serde_json::Value as Json;
 
 use super::{Checker, Inclusion, describe};
+use crate::arch::cases::Subject;
 use crate::arch::{Entry, ResolveError};
 use crate::diagnostic::{Code, Place, closest};
 use crate::document::Located;
@@ -48,6 +49,11 @@ impl Checker<'_> {
             let message = format!("`{name}` is given {} arguments", call.params.len());
             let help = format!("write {}", helper.usage);
             self.problem(Code::BadArgument, place.clone(), message).help = Some(help);
+        } else if helper.takes == Takes::Names {
+            self.case(helper, call, &place);
+        }
+        if helper.takes == Takes::Names {
+            return None;
         }
         // An architecture is compared with keys of the table: another word would never be equal.
         let compares = ["eq", "ne", "in"].contains(&name);
@@ -77,6 +83,56 @@ impl Checker<'_> {
         }
         self.keys(helper, call, place);
         first
+    }
+
+    /// `case` and `words`: what a shell looks at, then names that are read for every architecture.
+    fn case(&mut self, helper: &Signature, call: &HelperTemplate, place: &Place) {
+        let literal = |param: &Parameter| match param {
+            Parameter::Literal(Json::String(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let subject = call.params.first().and_then(literal);
+        if subject.as_deref().and_then(Subject::parse).is_none() {
+            let known: Vec<String> = Subject::ALL
+                .iter()
+                .map(|subject| format!("\"{}\"", subject.as_str()))
+                .collect();
+            let place = match subject {
+                Some(subject) => self.find(&subject),
+                None => place.clone(),
+            };
+            let message = format!("`{}` begins with one of {}", helper.name, known.join(", "));
+            let help = format!("write {}", helper.usage);
+            self.problem(Code::BadArgument, place, message).help = Some(help);
+            return;
+        }
+        self.used.insert("arches".to_string());
+        for param in call.params.iter().skip(1) {
+            let name = param.as_name().unwrap_or_default().to_string();
+            let place = self.find(&name);
+            let known = self
+                .language
+                .names
+                .get(&name)
+                .map(|name| name.shape.clone());
+            match (param, known) {
+                (Parameter::Path(_), Some(Shape::Scalar)) => {
+                    self.used.insert(name);
+                }
+                (Parameter::Path(_), None) if !name.contains(['.', '/', '@']) => {
+                    self.path(&name, &place);
+                }
+                (_, known) => {
+                    let kind = known.as_ref().map_or("no name", describe);
+                    let message = format!(
+                        "`{}` reads names that have one value, and this is {kind}",
+                        helper.name
+                    );
+                    let help = "for more than that loop: `{{#each arches}}{{words \"TARGETARCH\"}}) …;;{{/each}}`";
+                    self.problem(Code::BadArgument, place, message).help = Some(help.to_string());
+                }
+            }
+        }
     }
 
     /// The name of the axis that an argument is the value of.
