@@ -151,7 +151,7 @@ pub const CROSSFILE: Keys = Keys {
         },
         Key {
             name: "dialect",
-            kind: Kind::Word(&["placeholder", "handlebars"]),
+            kind: Kind::Word(&["placeholder", "handlebars", "annotated"]),
             default: Fallback::Text("told by what is found in each template"),
             doc: "How the templates are written. A line `# crossfile: dialect=NAME` at the top of a template goes over it.",
             example: "dialect = \"handlebars\"\n",

@@ -81,7 +81,11 @@ impl Instruction {
 /// assert_eq!(found[1].lines.len(), 2);
 /// ```
 pub fn instructions(text: &str) -> Vec<Instruction> {
-    let escape = escape(text);
+    instructions_with(text, escape(text))
+}
+
+/// The same, where something outside of the text says the escape character.
+pub(crate) fn instructions_with(text: &str, escape: char) -> Vec<Instruction> {
     let mut found = Vec::new();
     let start = after_parser_directives(text);
     let mut lines = lines(&text[start..]).map(|line| line.start + start..line.end + start);

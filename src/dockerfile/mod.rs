@@ -4,6 +4,7 @@ mod instruction;
 
 use std::ops::Range;
 
+pub(crate) use instruction::instructions_with;
 pub use instruction::{Instruction, Word, escape, instructions};
 
 /// The instructions of a Dockerfile, from Docker's Dockerfile reference.

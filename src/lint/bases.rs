@@ -279,6 +279,8 @@ pub(super) fn gap(missing: &Missing, config: &Config, lacking: &[ArchName]) -> O
     let line = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let before = text[line..start].trim_start().to_ascii_uppercase();
     let before = before.trim_start_matches("__CROSS_");
+    // In the annotated dialect a directive says it.
+    let before = before.strip_prefix("#:").map_or(before, str::trim_start);
     if !before.starts_with("FROM ") && !before.starts_with("ARG ") {
         return None;
     }

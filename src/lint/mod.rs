@@ -157,7 +157,7 @@ fn finding(code: Code, place: Place, message: impl Into<String>) -> Diagnostic {
 /// Whether a text of this dialect may hold what the other one would replace.
 fn other_dialect(dialect: Dialect) -> Dialect {
     match dialect {
-        Dialect::Placeholder => Dialect::Handlebars,
+        Dialect::Placeholder | Dialect::Annotated => Dialect::Handlebars,
         Dialect::Handlebars => Dialect::Placeholder,
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
 use crate::dockerfile::{leading_comments, lines};
 use crate::template::names::Names;
-use crate::template::{handlebars, placeholder};
+use crate::template::{annotated, handlebars, placeholder};
 
 /// How a template is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,17 +17,24 @@ pub enum Dialect {
     Placeholder,
     /// `{{x}}`.
     Handlebars,
+    /// `#: only arm32v7` above an instruction: the template is a Dockerfile as it is.
+    Annotated,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: &'static [Dialect] = &[Dialect::Placeholder, Dialect::Handlebars];
+    pub const ALL: &'static [Dialect] = &[
+        Dialect::Placeholder,
+        Dialect::Handlebars,
+        Dialect::Annotated,
+    ];
 
     /// The word that configuration and `# crossfile: dialect=` use.
     pub fn as_str(self) -> &'static str {
         match self {
             Dialect::Placeholder => "placeholder",
             Dialect::Handlebars => "handlebars",
+            Dialect::Annotated => "annotated",
         }
     }
 
@@ -82,7 +89,7 @@ pub(crate) fn declared(source: &Arc<Source>) -> Result<Option<Declaration>, Diag
         let Some(name) = setting.strip_prefix("dialect=") else {
             let message = format!("`{setting}` is not a setting of a template");
             return Err(Diagnostic::error(Code::BadValue, place, message).help(
-                "write `# crossfile: dialect=placeholder`, `dialect=handlebars`, or `allow=CODE`",
+                "write `# crossfile: dialect=NAME`, NAME being placeholder, handlebars or annotated, or `allow=CODE`",
             ));
         };
         let dialect = Dialect::parse(name.trim(), place)?;
@@ -107,8 +114,15 @@ pub(crate) fn late_declaration(source: &Arc<Source>) -> Option<Diagnostic> {
     )
 }
 
-/// Tells the dialect by what is found: a known `__X__` or a gate, else a `{{` that opens a name, helper or block.
+/// Tells the dialect by what is found: a known `__X__` or a gate, else a `{{` that opens a name, helper or block, else a
+/// directive. What stands in `#:` lines is theirs.
 pub(crate) fn detect(text: &str, names: &Names) -> Option<Dialect> {
+    let rest = annotated::without_directives(text);
+    let others = detect_in(&rest, names);
+    others.or_else(|| annotated::first_sign(text).map(|_| Dialect::Annotated))
+}
+
+fn detect_in(text: &str, names: &Names) -> Option<Dialect> {
     if placeholder::is_template(text, names) {
         Some(Dialect::Placeholder)
     } else if handlebars::is_template(text, names) {
@@ -120,6 +134,9 @@ pub(crate) fn detect(text: &str, names: &Names) -> Option<Dialect> {
 
 /// For a file in which nothing known was found: the thing in it that comes nearest, with what it may have meant.
 pub(crate) fn near_miss(source: &Arc<Source>, names: &Names) -> Option<(Place, String)> {
+    if let Some((span, near)) = annotated::near_miss(source.text()) {
+        return Some((Place::new(source, span), near));
+    }
     if let Some((span, near)) = placeholder::in_small_letters(source.text(), names).next() {
         return Some((Place::new(source, span), near));
     }

@@ -3,6 +3,7 @@
 //! [`Template::parse`] tells the dialect, finds every unknown name and every wrong call, and reads each file once;
 //! [`Template::render`] is pure. A template that parsed can fail to render only where a name has no value.
 
+mod annotated;
 mod dialect;
 mod handlebars;
 mod names;
@@ -148,6 +149,7 @@ pub struct Template {
 enum Body {
     Placeholder(placeholder::Placeholder),
     Handlebars(Box<handlebars::HandlebarsTemplate>),
+    Annotated(Box<annotated::Annotated>),
 }
 
 /// Whether a text holds a sign of either dialect, by the file's own word or by what is found.
@@ -231,7 +233,7 @@ impl Template {
         let Some(dialect) = dialect else {
             return Ok(Parsed::NotATemplate(not_a_template(source, language)));
         };
-        if dialect == Dialect::Handlebars && text.len() > handlebars::MOST {
+        if dialect != Dialect::Placeholder && text.len() > handlebars::MOST {
             let (bytes, most) = (text.len() as u64, handlebars::MOST as u64);
             return Err(vec![too_large(Place::file(source.path()), bytes, most)]);
         }
@@ -244,14 +246,20 @@ impl Template {
                 let template = handlebars::HandlebarsTemplate::parse(source, skip, language)?;
                 Body::Handlebars(Box::new(template))
             }
+            Dialect::Annotated => {
+                let template = annotated::Annotated::parse(source, &skip, language)?;
+                Body::Annotated(Box::new(template))
+            }
         };
         let names = match &body {
             Body::Placeholder(body) => body.names(),
             Body::Handlebars(body) => body.names(),
+            Body::Annotated(body) => body.names(),
         };
         let mut warnings = match &body {
             Body::Placeholder(_) => Vec::new(),
             Body::Handlebars(body) => body.warnings().to_vec(),
+            Body::Annotated(body) => body.warnings().to_vec(),
         };
         // A file that says its own dialect may well hold the other's signs.
         if declared.is_none() {
@@ -287,6 +295,7 @@ impl Template {
         let text = match &self.body {
             Body::Placeholder(body) => body.render(context),
             Body::Handlebars(body) => body.render(context),
+            Body::Annotated(body) => body.render(context),
         }?;
         Ok(match self.mark {
             "" => text,
@@ -303,6 +312,7 @@ impl Template {
         let mut traced = match &self.body {
             Body::Placeholder(body) => body.trace(context),
             Body::Handlebars(body) => body.trace(context),
+            Body::Annotated(body) => body.trace(context),
         }?;
         if !self.mark.is_empty() {
             traced.insert(0, self.mark);
@@ -315,6 +325,7 @@ impl Template {
         match &self.body {
             Body::Placeholder(_) => Vec::new(),
             Body::Handlebars(body) => body.partials(),
+            Body::Annotated(body) => body.partials(),
         }
     }
 }
@@ -344,24 +355,35 @@ fn not_a_template(source: &Arc<Source>, language: &Language<'_>) -> Diagnostic {
     }
 }
 
-/// Warns of what the other dialect would have replaced: it stays as it is.
+/// Warns of what another dialect would have replaced: it stays as it is.
 fn mixed_dialects(source: &Arc<Source>, dialect: Dialect, names: &Names) -> Option<Diagnostic> {
-    let span = match dialect {
-        Dialect::Placeholder => handlebars::first_sign(source.text(), names),
-        Dialect::Handlebars => placeholder::first_sign(source.text(), names),
+    let text = source.text();
+    let (span, other) = match dialect {
+        Dialect::Placeholder => handlebars::first_sign(text, names)
+            .map(|span| (span, Dialect::Handlebars))
+            .or_else(|| annotated::first_sign(text).map(|span| (span, Dialect::Annotated))),
+        Dialect::Handlebars => placeholder::first_sign(text, names)
+            .map(|span| (span, Dialect::Placeholder))
+            .or_else(|| annotated::first_sign(text).map(|span| (span, Dialect::Annotated))),
+        Dialect::Annotated => {
+            let text = annotated::without_directives(text);
+            let handlebars = handlebars::first_sign(&text, names);
+            handlebars
+                .map(|span| (span, Dialect::Handlebars))
+                .or_else(|| {
+                    let span = placeholder::first_sign(&text, names)?;
+                    Some((span, Dialect::Placeholder))
+                })
+        }
     }?;
     let place = Place::new(source, span);
     let message = format!(
         "`{}` is left as it is: the file is of the dialect {dialect}",
         place.text()
     );
-    let other = Dialect::ALL.iter().find(|other| **other != dialect);
-    let help = match other {
-        Some(other) => format!(
-            "write it as {dialect} has it, or say the other dialect with a first line `# crossfile: dialect={other}`; \
-             where it is meant to stay, say `dialect={dialect}`"
-        ),
-        None => format!("say `# crossfile: dialect={dialect}` where it is meant to stay"),
-    };
+    let help = format!(
+        "write it as {dialect} has it, or say the other dialect with a first line `# crossfile: dialect={other}`; \
+         where it is meant to stay, say `dialect={dialect}`"
+    );
     Some(Diagnostic::warning(Code::MixedDialects, place, message).help(help))
 }

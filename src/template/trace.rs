@@ -84,6 +84,25 @@ impl Traced {
         self.text.push_str(text);
     }
 
+    /// Leads origins in `compiled` back to what it was made of. `range` gives a range of that, and whether the text is just it.
+    pub(super) fn lead_back(
+        &mut self,
+        compiled: &Arc<Source>,
+        source: &Arc<Source>,
+        range: impl Fn(&Range<usize>) -> (Range<usize>, bool),
+    ) {
+        let origins = self
+            .pieces
+            .iter_mut()
+            .filter_map(|piece| piece.origin.as_mut());
+        for origin in origins.filter(|origin| Arc::ptr_eq(&origin.source, compiled)) {
+            let (span, is_text) = range(&origin.span);
+            origin.span = span;
+            origin.verbatim |= is_text;
+            origin.source = Arc::clone(source);
+        }
+    }
+
     /// The text, exactly as [`Template::render`](crate::Template::render) gives it.
     pub fn text(&self) -> &str {
         &self.text

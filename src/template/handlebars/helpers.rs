@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use crate::context::ARCH_KEY;
 use crate::template::handlebars::marks::is_blank;
 use crate::template::handlebars::tags::MAX_DEPTH;
+use crate::template::handlebars::{LITERAL, Literals};
 
 /// Whether a helper is written `{{#name}}…{{/name}}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +145,19 @@ pub(crate) fn register(registry: &mut Handlebars<'static>) {
     registry.register_helper("join", value(join));
     registry.register_helper(CHOOSE_PARTIAL, Box::new(ChoosePartial));
     registry.register_helper(STRICT_VALUE, value(|h| Ok(present(param(h, 0)?)?.clone())));
+}
+
+/// Registers the helper that prints stretches of an annotated template.
+pub(crate) fn register_literals(registry: &mut Handlebars<'static>, literals: Literals) {
+    let Literals { source, spans } = literals;
+    let print = move |h: &Helper<'_>| {
+        let number = param(h, 0)?.value().as_u64();
+        let number = number.and_then(|number| usize::try_from(number).ok());
+        let span = number.and_then(|number| spans.get(number));
+        let span = span.ok_or_else(|| failure("there is no such stretch"))?;
+        Ok(source.text()[span.clone()].into())
+    };
+    registry.register_helper(LITERAL, value(print));
 }
 
 pub(super) fn failure(message: impl Into<String>) -> RenderError {

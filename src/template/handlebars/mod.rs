@@ -134,6 +134,15 @@ pub(crate) struct HandlebarsTemplate {
     marked: OnceLock<Option<Marked>>,
 }
 
+/// The helper that prints a stretch of an annotated template. Only such templates have it.
+pub(crate) const LITERAL: &str = "\u{f8ff}";
+
+/// The stretches of a template that [`LITERAL`] prints by their numbers.
+pub(crate) struct Literals {
+    pub(crate) source: Arc<Source>,
+    pub(crate) spans: Vec<Range<usize>>,
+}
+
 /// A registry whose templates bear marks, and the sources that the marks count.
 type Marked = (Handlebars<'static>, Vec<Arc<Source>>);
 
@@ -162,6 +171,29 @@ impl HandlebarsTemplate {
         registry.set_strict_mode(true);
         registry.register_escape_fn(no_escape);
         helpers::register(&mut registry);
+        Self::parse_with(source, skip, registry, language)
+    }
+
+    /// Parses what an annotated template was compiled to.
+    pub(crate) fn parse_compiled(
+        source: &Arc<Source>,
+        literals: Literals,
+        language: &Language<'_>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut registry = Handlebars::new();
+        registry.set_strict_mode(true);
+        registry.register_escape_fn(no_escape);
+        helpers::register(&mut registry);
+        helpers::register_literals(&mut registry, literals);
+        Self::parse_with(source, 0..0, registry, language)
+    }
+
+    fn parse_with(
+        source: &Arc<Source>,
+        skip: Range<usize>,
+        registry: Handlebars<'static>,
+        language: &Language<'_>,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut loader = Loader {
             language,
             registry,

@@ -19,6 +19,7 @@ use handlebars::template::{
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::document::Located;
 use crate::template::Language;
+use crate::template::handlebars::LITERAL;
 use crate::template::handlebars::helpers::{Form, Takes, signature};
 use crate::template::handlebars::tags::{Tag, TagKind, is_word_char};
 use crate::template::names::Shape;
@@ -152,6 +153,9 @@ impl<'a> Checker<'a> {
 
     fn expression(&mut self, call: &HelperTemplate) {
         let name = call.name.as_name().unwrap_or_default().to_string();
+        if name == LITERAL {
+            return;
+        }
         let bare = call.params.is_empty() && call.hash.is_empty();
         if name.is_empty() {
             let place = Place::new(self.source, self.rest.clone());
