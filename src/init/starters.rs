@@ -43,6 +43,7 @@ macro_rules! starters {
 pub const STARTERS: &[Starter] = starters! {
     "classic": "Dockerfile.cross", "crossfile.toml";
     "handlebars": "Dockerfile.cross", "crossfile.toml";
+    "annotated": "Dockerfile.cross", "crossfile.toml";
     "s6-overlay": "Dockerfile.cross", "crossfile.toml";
     "download": "Dockerfile.cross", "crossfile.toml";
     "cross-compile": "Dockerfile.cross", "crossfile.toml", "hello.c";
