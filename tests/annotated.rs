@@ -92,7 +92,7 @@ fn directive() -> impl Strategy<Value = String> {
     prop::sample::select(directives.to_vec()).prop_map(str::to_string)
 }
 
-fn joined(lines: Vec<String>, last: bool) -> String {
+fn joined(lines: &[String], last: bool) -> String {
     lines.join("\n") + if last { "\n" } else { "" }
 }
 
@@ -104,7 +104,7 @@ proptest! {
         lines in prop::collection::vec(line(), 0..12),
         last in any::<bool>(),
     ) {
-        let text = joined(lines, last);
+        let text = joined(&lines, last);
         let config = config();
         let template = parse(&config, &text).unwrap();
         prop_assert_eq!(render(&config, &template, 1), text);
@@ -116,7 +116,7 @@ proptest! {
         at in any::<prop::sample::Index>(),
         last in any::<bool>(),
     ) {
-        let text = joined(lines.clone(), last);
+        let text = joined(&lines, last);
         let config = config();
         let found = instructions(&text);
         prop_assume!(!found.is_empty());
@@ -132,7 +132,7 @@ proptest! {
         lines in prop::collection::vec(prop_oneof![line(), directive()], 0..16),
         last in any::<bool>(),
     ) {
-        let text = joined(lines, last);
+        let text = joined(&lines, last);
         let config = config();
         match parse(&config, &text) {
             Err(problems) => {
