@@ -341,9 +341,6 @@ impl Config {
             let Some(point) = points.get(&key(&cell.axes)).copied() else {
                 continue;
             };
-            let Some(mut context) = base(&cell.arch) else {
-                continue;
-            };
             let siblings = arches.entry(std::ptr::from_ref(point)).or_insert_with(|| {
                 let siblings = self.cells_of(point, &self.arches);
                 let contexts = siblings.iter().filter_map(|cell| {
@@ -353,7 +350,18 @@ impl Config {
                 });
                 Arc::new(contexts.collect())
             });
-            self.lay_point(&mut context, point, &others);
+            let sibling = siblings.iter().find(|context| *context.arch() == cell.arch);
+            let mut context = match sibling {
+                Some(sibling) => sibling.clone(),
+                // Asked for, and not of the project.
+                None => {
+                    let Some(mut context) = base(&cell.arch) else {
+                        continue;
+                    };
+                    self.lay_point(&mut context, point, &others);
+                    context
+                }
+            };
             context.share_arches(siblings);
             found.push((cell.clone(), context));
         }

@@ -11,13 +11,15 @@ use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::arch::ArchName;
 use crate::config::{Cell, Config};
 use crate::context::Context;
 use crate::diagnostic::{Diagnostic, Place, Source};
 use crate::document::Located;
 use crate::header;
-use crate::template::{Language, Parsed, Template, Traced};
+use crate::template::{Language, Parsed, RenderFailure, Template, Traced};
 use failures::Failures;
 use output::{Output, Pattern, join};
 
@@ -105,25 +107,33 @@ impl<'a> Expander<'a> {
     ) -> Result<Vec<Rendered>, Vec<Diagnostic>> {
         let output = self.output.as_ref().map_err(Clone::clone)?;
         let stem = &stem(path);
-        let mut rendered = Files::default();
-        let mut failures = Failures::default();
-        for (cell, context) in &self.cells {
+        // Side by side: one template may have thousands of cells.
+        let cells = self.cells.par_iter().map(|(cell, context)| {
             let context = context.with_stem(stem);
             let to = match output.path(stem, path, cell, &context) {
                 Ok(to) => to,
-                Err(problem) => {
+                Err(problem) => return Err(NoFile::Path(problem)),
+            };
+            match template.render(&context) {
+                Ok(text) => Ok(self.finish(path, to, text, cell)),
+                Err(found) => Err(NoFile::Text(found, Box::new(context))),
+            }
+        });
+        let cells: Vec<Result<Rendered, NoFile>> = cells.collect();
+        let mut rendered = Files::default();
+        let mut failures = Failures::default();
+        for ((cell, _), made) in self.cells.iter().zip(cells) {
+            match made {
+                Ok(file) => rendered.add(file),
+                Err(NoFile::Text(found, context)) => failures.add(found, cell, &context),
+                Err(NoFile::Path(problem)) => {
                     let known = |known: &Diagnostic| {
                         (known.code, &known.place) == (problem.code, &problem.place)
                     };
                     if !failures.problems.iter().any(known) {
                         failures.problems.push(*problem);
                     }
-                    continue;
                 }
-            };
-            match template.render(&context) {
-                Ok(text) => rendered.add(self.finish(path, to, text, cell)),
-                Err(found) => failures.add(found, cell, &context),
             }
         }
         match failures.is_empty() {
@@ -233,6 +243,12 @@ impl<'a> Expander<'a> {
             cells: vec![cell.clone()],
         }
     }
+}
+
+/// Why there is no file for a cell.
+enum NoFile {
+    Path(Box<Diagnostic>),
+    Text(Vec<RenderFailure>, Box<Context>),
 }
 
 /// Files in the making. Architectures that make the same one, as those of one `Dockerfile` for all platforms do, share

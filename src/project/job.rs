@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::config::{FILE_NAME, describe};
 use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
 use crate::discover::{Found, IGNORE};
-use crate::expand::{Expander, parse};
+use crate::expand::{Expander, Rendered, parse};
 use crate::header::template_of;
 use crate::lint::is_silenced;
 use crate::outcome::Outcome;
@@ -110,53 +112,16 @@ fn fill(
         .map(Path::to_path_buf)
         .collect();
     let rendered = expander.expand(&found.path, &template)?;
-    let mut inside = Inside::new(selection.out_dir.as_ref().unwrap_or(&found.root));
+    let inside = Inside::new(selection.out_dir.as_ref().unwrap_or(&found.root));
+    // One template may have thousands of files.
+    let looked = rendered.into_par_iter().map_with(inside, |inside, file| {
+        compare(file, inside, folder, found, selection)
+    });
+    let looked: Vec<Result<Outcome, Diagnostic>> = looked.collect();
     let mut problems = Vec::new();
-    for mut file in rendered {
-        if !file.path.starts_with(&found.root) {
-            let message = format!(
-                "the file for {} would leave the project",
-                describe(&file.cells)
-            );
-            problems.push(
-                Diagnostic::error(Code::OutputOutside, file.place, message)
-                    .related(Place::file(&file.path), "it would be here")
-                    .help("choose an `output` that stays in the folder of the repository"),
-            );
-            continue;
-        }
-        if let Some(out_dir) = &selection.out_dir {
-            match file.path.strip_prefix(folder) {
-                Ok(below) => file.path = out_dir.join(below),
-                Err(_) => {
-                    let message = format!(
-                        "the file for {} is not below the folder given",
-                        describe(&file.cells)
-                    );
-                    problems.push(
-                        Diagnostic::error(Code::OutputOutside, file.place, message)
-                            .related(Place::file(&file.path), "it would be here")
-                            .help("with `--out-dir`, generate from a folder above every output"),
-                    );
-                    continue;
-                }
-            }
-        }
-        match inside.look(&file.path) {
-            Ok(look) if is_kept(&look, &file.text, found) => {
-                let message = format!(
-                    "the file for {} would overwrite a template or settings",
-                    describe(&file.cells)
-                );
-                problems.push(
-                    Diagnostic::error(Code::OutputClash, file.place, message)
-                        .related(Place::file(&look.target), "this file")
-                        .help("choose another `output` in crossfile.toml, or move the file away"),
-                );
-            }
-            Ok(look) => job
-                .outcomes
-                .push(Outcome::new(file, look.target, look.bytes)),
+    for outcome in looked {
+        match outcome {
+            Ok(outcome) => job.outcomes.push(outcome),
             Err(problem) => problems.push(problem),
         }
     }
@@ -164,6 +129,46 @@ fn fill(
         true => Ok(()),
         false => Err(problems),
     }
+}
+
+/// Finds the place of a rendered file and looks at what stands there.
+fn compare(
+    mut file: Rendered,
+    inside: &mut Inside,
+    folder: &Path,
+    found: &Found,
+    selection: &Selection,
+) -> Result<Outcome, Diagnostic> {
+    let whose = |file: &Rendered| describe(&file.cells);
+    if !file.path.starts_with(&found.root) {
+        let message = format!("the file for {} would leave the project", whose(&file));
+        return Err(Diagnostic::error(Code::OutputOutside, file.place, message)
+            .related(Place::file(&file.path), "it would be here")
+            .help("choose an `output` that stays in the folder of the repository"));
+    }
+    if let Some(out_dir) = &selection.out_dir {
+        let Ok(below) = file.path.strip_prefix(folder) else {
+            let message = format!(
+                "the file for {} is not below the folder given",
+                whose(&file)
+            );
+            return Err(Diagnostic::error(Code::OutputOutside, file.place, message)
+                .related(Place::file(&file.path), "it would be here")
+                .help("with `--out-dir`, generate from a folder above every output"));
+        };
+        file.path = out_dir.join(below);
+    }
+    let look = inside.look(&file.path)?;
+    if is_kept(&look, &file.text, found) {
+        let message = format!(
+            "the file for {} would overwrite a template or settings",
+            whose(&file)
+        );
+        return Err(Diagnostic::error(Code::OutputClash, file.place, message)
+            .related(Place::file(&look.target), "this file")
+            .help("choose another `output` in crossfile.toml, or move the file away"));
+    }
+    Ok(Outcome::new(file, look.target, look.bytes))
 }
 
 /// The text of a file. One that is not UTF-8 and holds no sign of a template is an ordinary file.

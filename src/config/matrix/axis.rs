@@ -1,6 +1,6 @@
 //! An axis: a list of values, the keys of a file, or the items of a list that each point has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::arch::{ArchMap, ArchName};
 use crate::config::matrix::{Around, Axis, Matrix, Point};
@@ -23,19 +23,17 @@ pub(super) fn add(
     around: &Around<'_>,
     problems: &mut Vec<Diagnostic>,
 ) {
-    let mut axis = Axis {
-        name: name.clone(),
-        values: Vec::new(),
-    };
+    let mut axis = Axis::new(name);
     let before = problems.len();
     match &node.value {
         NodeValue::Array(items) => {
-            axis.values = listed(&name.value, items, problems);
-            match axis.values.is_empty() {
+            let listed = listed(&name.value, items, problems);
+            listed.iter().for_each(|value| axis.note(value));
+            match listed.is_empty() {
                 true if items.is_empty() => problems.push(no_values(name, node)),
                 true => {}
                 false => multiply(matrix, &axis, |_| {
-                    let values = axis.values.iter();
+                    let values = listed.iter();
                     values.map(|value| (value.clone(), None)).collect()
                 }),
             }
@@ -130,18 +128,22 @@ fn multiply<'e>(
 /// The values of a list, each a word and none twice.
 fn listed(name: &str, items: &[Node], problems: &mut Vec<Diagnostic>) -> Vec<Value> {
     let mut values: Vec<Value> = Vec::new();
+    let mut texts: HashSet<String> = HashSet::new();
     for item in items {
         match Value::from_node(name, item) {
-            Ok(value) if value.text().is_none() => {
-                problems.push(item.expected(name, "a list of words"));
-            }
-            Ok(value) if values.contains(&value) => {
-                let message = format!("`{}` stands on the axis twice", item.place.text());
-                let place = item.place.clone();
-                problems.push(Diagnostic::error(Code::BadValue, place, message));
-            }
-            Ok(value) => values.push(value),
             Err(problem) => problems.push(problem),
+            Ok(value) => match value.text() {
+                None => problems.push(item.expected(name, "a list of words")),
+                Some(text) if texts.contains(&text) => {
+                    let message = format!("`{}` stands on the axis twice", item.place.text());
+                    let place = item.place.clone();
+                    problems.push(Diagnostic::error(Code::BadValue, place, message));
+                }
+                Some(text) => {
+                    texts.insert(text);
+                    values.push(value);
+                }
+            },
         }
     }
     values

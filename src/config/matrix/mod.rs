@@ -7,7 +7,7 @@
 mod axis;
 mod select;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::arch::{ArchMap, ArchName};
 use crate::config::read::image_settings;
@@ -24,6 +24,8 @@ pub(crate) struct Axis {
     pub(crate) name: Located<String>,
     /// Every value that a point has on it, in the order of the points.
     pub(crate) values: Vec<Value>,
+    /// Their texts, by which they are told apart.
+    texts: HashSet<Option<String>>,
 }
 
 /// A value on every axis.
@@ -301,9 +303,17 @@ impl Matrix {
 }
 
 impl Axis {
+    fn new(name: &Located<String>) -> Axis {
+        Axis {
+            name: name.clone(),
+            values: Vec::new(),
+            texts: HashSet::new(),
+        }
+    }
+
     /// Adds a value that is not on it yet.
     fn note(&mut self, value: &Value) {
-        if !self.values.iter().any(|known| known.text() == value.text()) {
+        if self.texts.insert(value.text()) {
             self.values.push(value.clone());
         }
     }
