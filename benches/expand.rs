@@ -21,10 +21,11 @@ use crossfile::{
     Selection, Source, Status, Template, WriteOptions, expand,
 };
 
-/// The same Dockerfile in either dialect.
-const TEMPLATES: [(&str, &str); 2] = [
+/// The same Dockerfile in each dialect.
+const TEMPLATES: [(&str, &str); 3] = [
     ("placeholder", include_str!("tree/placeholder.cross")),
     ("handlebars", include_str!("tree/handlebars.cross")),
+    ("annotated", include_str!("tree/annotated.cross")),
 ];
 
 const TABLE: &str = include_str!("../arch-map.toml");
@@ -123,6 +124,21 @@ impl Folders {
         fs::write(tree.join("crossfile.toml"), SETTINGS).unwrap();
         tree
     }
+
+    /// The same files to be made from one template, by a matrix.
+    fn matrix(&mut self, template: &str) -> PathBuf {
+        let tree = self.all.path().join(self.next.to_string());
+        self.next += 1;
+        fs::create_dir_all(&tree).unwrap();
+        fs::write(tree.join("Dockerfile.cross"), template).unwrap();
+        let numbers: Vec<String> = (0..Self::TEMPLATES).map(|n| format!("\"{n}\"")).collect();
+        let settings = format!(
+            "{SETTINGS}output = \"image-{{{{number}}}}/{{{{stem}}}}.{{{{arch}}}}\"\n[matrix]\nnumber = [{}]\n",
+            numbers.join(", ")
+        );
+        fs::write(tree.join("crossfile.toml"), settings).unwrap();
+        tree
+    }
 }
 
 /// All of `crossfile generate`. Says how many files were in the state `status` and how many were written.
@@ -155,6 +171,13 @@ fn tree(c: &mut Criterion) {
         group.bench_function(format!("{dialect}, nothing there"), |b| {
             b.iter_batched(
                 || folders.tree(text),
+                |tree| assert_eq!(generate(&tree, Status::Missing), (files, files)),
+                BatchSize::PerIteration,
+            );
+        });
+        group.bench_function(format!("{dialect}, a matrix, nothing there"), |b| {
+            b.iter_batched(
+                || folders.matrix(text),
                 |tree| assert_eq!(generate(&tree, Status::Missing), (files, files)),
                 BatchSize::PerIteration,
             );

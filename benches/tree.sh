@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Measures `crossfile generate` on 2,000 templates for 5 architectures, 10,000 files, side by side with a program that
-# only writes the same files and with the classic script of `sed` commands.
+# Measures `crossfile generate` on 2,000 templates for 5 architectures, 10,000 files, in each dialect, and on one template
+# with a matrix that makes the same files, side by side with a program that only writes them and with the classic script
+# of `sed` commands.
 #
 #   benches/tree.sh [RUNS]
 #
@@ -10,7 +11,7 @@
 set -euo pipefail
 export LC_ALL=C
 
-readonly runs=${1:-5} templates=2000 scripted=100
+readonly runs=${1:-5} templates=2000 scripted=100 dialects=(placeholder handlebars annotated)
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.."
 mapfile -t arches < <(grep -o '"[^"]*"' "$here/tree/crossfile.toml" | tr -d '"')
@@ -30,6 +31,22 @@ make_tree() {
     mkdir -p "${numbers[@]}"
     tee "${numbers[@]/%//Dockerfile.cross}" <"$here/tree/$2.cross" >/dev/null
     cp "$here/tree/crossfile.toml" "$1/"
+}
+
+# make_matrix FOLDER DIALECT: one template that makes what those of make_tree make.
+make_matrix() {
+    mkdir -p "$1"
+    cp "$here/tree/$2.cross" "$1/Dockerfile.cross"
+    {
+        cat "$here/tree/crossfile.toml"
+        printf 'output = "image-{{number}}/{{stem}}.{{arch}}"\n[matrix]\nnumber = [\n'
+        seq --format '    "%04.0f",' "$templates"
+        printf ']\n'
+    } >"$1/crossfile.toml"
+    # The folders are there for the templates too, before the time is taken.
+    local numbers
+    mapfile -t numbers < <(seq --format "$1/image-%04.0f" "$templates")
+    mkdir "${numbers[@]}"
 }
 
 declare -A times=()
@@ -97,9 +114,24 @@ for arch in "${arches[@]}"; do
     cmp "$work/same/$file" <(grep -v '^# Generated from' "$work/model/$file")
 done
 
+# The other dialects, and a matrix, say the same.
+for dialect in "${dialects[@]}"; do
+    make_tree "$work/same-$dialect" "$dialect" 1
+    "$crossfile" generate --quiet "$work/same-$dialect"
+    make_matrix "$work/same-$dialect-matrix" "$dialect"
+    "$crossfile" generate --quiet "$work/same-$dialect-matrix"
+    for arch in "${arches[@]}"; do
+        file=image-0001/Dockerfile.$arch
+        cmp "$work/model/$file" "$work/same-$dialect/$file"
+        cmp <(grep -v '^# Generated from' "$work/model/$file") \
+            <(grep -v '^# Generated from' "$work/same-$dialect-matrix/$file")
+    done
+done
+
 for ((run = 1; run <= runs; run++)); do
-    for dialect in placeholder handlebars; do
+    for dialect in "${dialects[@]}"; do
         make_tree "$work/$run-$dialect" "$dialect" "$templates"
+        make_matrix "$work/$run-$dialect-matrix" "$dialect"
     done
     for threads in 1 "$(nproc)"; do
         make_tree "$work/$run-bare-$threads" placeholder "$templates"
@@ -107,13 +139,14 @@ for ((run = 1; run <= runs; run++)); do
     make_tree "$work/$run-sed" placeholder "$scripted"
 
     bare "bare 1" "$work/$run-bare-1" 1
-    timed "write placeholder" "$crossfile" generate "$work/$run-placeholder"
-    timed "same placeholder" "$crossfile" generate "$work/$run-placeholder"
-    timed "check placeholder" "$crossfile" generate --check "$work/$run-placeholder"
     bare "bare all" "$work/$run-bare-$(nproc)" "$(nproc)"
-    timed "write handlebars" "$crossfile" generate "$work/$run-handlebars"
-    timed "same handlebars" "$crossfile" generate "$work/$run-handlebars"
-    timed "check handlebars" "$crossfile" generate --check "$work/$run-handlebars"
+    for dialect in "${dialects[@]}"; do
+        for tree in "$dialect" "$dialect-matrix"; do
+            timed "write $tree" "$crossfile" generate "$work/$run-$tree"
+            timed "same $tree" "$crossfile" generate "$work/$run-$tree"
+            timed "check $tree" "$crossfile" generate --check "$work/$run-$tree"
+        done
+    done
     timed "sed" sed_script "$work/$run-sed"
     echo "run $run of $runs done" >&2
 done
@@ -135,9 +168,13 @@ printf '%d files of %d bytes, %d processors, median of %d runs\n\n' "$files" "$s
 printf '%-50s %13s %12s\n' '' time 'to writing'
 row "bare writes, 1 thread" "$(median "bare 1")"
 row "bare writes, $(nproc) threads" "$unit"
-for dialect in placeholder handlebars; do
+for dialect in "${dialects[@]}"; do
     row "crossfile generate, $dialect, nothing there" "$(median "write $dialect")"
     row "crossfile generate, $dialect, all right already" "$(median "same $dialect")"
     row "crossfile generate --check, $dialect" "$(median "check $dialect")"
+    for what in write same check; do
+        ratio=$(($(median "$what $dialect-matrix") * 100 / $(median "$what $dialect")))
+        printf '    %-46s %24d %%\n' "$what by a matrix, to separate templates" "$ratio"
+    done
 done
 row "sed script, scaled from $scripted templates" $(($(median sed) * templates / scripted))

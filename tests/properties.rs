@@ -40,7 +40,7 @@ fn plain_text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// Pieces of both dialects, right and wrong.
+/// Pieces of the dialects, right and wrong.
 fn soup() -> impl Strategy<Value = String> {
     let tag = one_of(&[
         "{{arch}}",

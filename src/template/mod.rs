@@ -152,7 +152,7 @@ enum Body {
     Annotated(Box<annotated::Annotated>),
 }
 
-/// Whether a text holds a sign of either dialect, by the file's own word or by what is found.
+/// Whether a text holds a sign of a dialect, by the file's own word or by what is found.
 pub(crate) fn is_template(text: &str, names: &Names) -> bool {
     let source = Source::new("", text);
     matches!(dialect::declared(&source), Ok(Some(_)) | Err(_))

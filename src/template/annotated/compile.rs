@@ -1,16 +1,14 @@
 //! From a Dockerfile with directives to a Handlebars template of one line.
-//!
-//! Whatever the Dockerfile says is a tag with a number, `{{\u{f8ff} 3}}`, which prints the third stretch of it. What
-//! directives say stands between: tests around, replacements inside.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::Mapping;
+use super::changes::{self, Change};
 use super::directive::{Directive, Kind, opened, read};
-use super::{Mapping, Piece, PieceKind};
+use super::writer::Writer;
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
-use crate::dockerfile::{Instruction, Word, escape, instructions_with, lines};
-use crate::template::handlebars::LITERAL;
+use crate::dockerfile::{Instruction, escape, instructions_with, lines};
 
 /// What a template is compiled to.
 pub(super) struct Compiled {
@@ -26,23 +24,21 @@ pub(super) fn compile(source: &Arc<Source>, skip: &Range<usize>) -> Compiled {
     let mut compiler = Compiler {
         source,
         text: source.text(),
+        writer: Writer::new(source.text(), skip),
         skip,
         at: 0,
         pending: Vec::new(),
         open: Vec::new(),
-        out: String::new(),
-        pieces: Vec::new(),
-        literals: Vec::new(),
         problems: Vec::new(),
     };
     compiler.file();
     Compiled {
         mapping: Mapping {
             source: Arc::clone(source),
-            compiled: Source::new(source.path(), compiler.out),
-            pieces: compiler.pieces,
+            compiled: Source::new(source.path(), compiler.writer.out),
+            pieces: compiler.writer.pieces,
         },
-        literals: compiler.literals,
+        literals: compiler.writer.literals,
         problems: compiler.problems,
     }
 }
@@ -57,18 +53,8 @@ struct Compiler<'a> {
     pending: Vec<Directive>,
     /// Blocks: `begin` and what it opens, where that is right.
     open: Vec<(Directive, Option<Directive>)>,
-    out: String,
-    pieces: Vec<Piece>,
-    literals: Vec<Range<usize>>,
+    writer: Writer<'a>,
     problems: Vec<Diagnostic>,
-}
-
-/// A replacement: a range of the template and what is printed in its place.
-struct Change {
-    range: Range<usize>,
-    /// Ranges of the template whose text is printed: a directive's argument, or several, each on a line of its own.
-    texts: Vec<Range<usize>>,
-    by: Range<usize>,
 }
 
 impl Compiler<'_> {
@@ -98,10 +84,10 @@ impl Compiler<'_> {
         }
         self.before_nothing("the file ends");
         let rest = self.at..self.text.len();
-        self.literal(rest);
+        self.writer.literal(rest);
         for (begin, inner) in std::mem::take(&mut self.open).into_iter().rev() {
             if let Some(inner) = inner {
-                self.close_gate(&inner);
+                self.writer.close_gate(&inner);
             }
             self.problem(
                 begin.span,
@@ -117,6 +103,13 @@ impl Compiler<'_> {
         self.problems.push(problem.help(help));
     }
 
+    fn or_problem(&mut self, changes: Result<Vec<Change>, Diagnostic>) -> Vec<Change> {
+        changes.unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            Vec::new()
+        })
+    }
+
     /// Directives wait for an instruction, and none comes.
     fn before_nothing(&mut self, what: &str) {
         for directive in std::mem::take(&mut self.pending) {
@@ -129,7 +122,7 @@ impl Compiler<'_> {
 
     fn directive(&mut self, directive: Directive) {
         // What stands between directives stays before what they are about.
-        self.literal(self.at..directive.line.start);
+        self.writer.literal(self.at..directive.line.start);
         self.at = directive.line.end;
         match directive.kind {
             Kind::Begin => {
@@ -142,7 +135,7 @@ impl Compiler<'_> {
                     }
                 };
                 if let Some(inner) = &inner {
-                    self.open_gate(inner);
+                    self.writer.open_gate(inner);
                 }
                 // Where it is wrong, its `end` is no fault of its own.
                 self.open.push((directive, inner));
@@ -152,7 +145,7 @@ impl Compiler<'_> {
                 match self.open.pop() {
                     Some((_, inner)) => {
                         if let Some(inner) = inner {
-                            self.close_gate(&inner);
+                            self.writer.close_gate(&inner);
                         }
                     }
                     None => self.problem(
@@ -181,11 +174,14 @@ impl Compiler<'_> {
             return;
         }
         let gates = self.good(gates);
-        gates.iter().for_each(|gate| self.open_gate(gate));
-        self.made("{{> ", &directive.span);
-        self.exact(directive.argument.clone());
-        self.made("}}", &directive.span);
-        gates.iter().rev().for_each(|gate| self.close_gate(gate));
+        gates.iter().for_each(|gate| self.writer.open_gate(gate));
+        self.writer.made("{{> ", &directive.span);
+        self.writer.exact(directive.argument.clone());
+        self.writer.made("}}", &directive.span);
+        gates
+            .iter()
+            .rev()
+            .for_each(|gate| self.writer.close_gate(gate));
     }
 
     /// Refuses braces where a directive's argument goes into a tag.
@@ -204,53 +200,6 @@ impl Compiler<'_> {
     fn good(&mut self, mut gates: Vec<Directive>) -> Vec<Directive> {
         gates.retain(|gate| self.plain(gate));
         gates
-    }
-
-    fn open_gate(&mut self, gate: &Directive) {
-        let span = gate.span.clone();
-        match gate.kind {
-            Kind::Cross => self.made("{{#if cross}}", &span),
-            Kind::Native => self.made("{{#if native}}", &span),
-            Kind::Only | Kind::Except => {
-                self.made(&format!("{{{{#{}", gate.kind.word()), &span);
-                for word in words(self.text, &gate.argument) {
-                    self.made(" \"", &span);
-                    self.exact(word);
-                    self.made("\"", &span);
-                }
-                self.made("}}", &span);
-            }
-            Kind::If | Kind::Unless => {
-                let argument = &self.text[gate.argument.clone()];
-                let first = argument.split([' ', '\t']).next().unwrap_or_default();
-                // `#: if eq a b` is a test without the parentheses.
-                let call = first != argument && !first.starts_with('(');
-                let (open, close) = match call {
-                    true => ("(", ")}}"),
-                    false => ("", "}}"),
-                };
-                self.made(&format!("{{{{#{} {open}", gate.kind.word()), &span);
-                self.exact(gate.argument.clone());
-                self.made(close, &span);
-            }
-            Kind::Each => {
-                self.made("{{#each ", &span);
-                self.exact(gate.argument.clone());
-                self.made("}}", &span);
-            }
-            _ => {}
-        }
-    }
-
-    fn close_gate(&mut self, gate: &Directive) {
-        let name = match gate.kind {
-            Kind::Only => "only",
-            Kind::Except => "except",
-            Kind::Unless => "unless",
-            Kind::Each => "each",
-            _ => "if",
-        };
-        self.made(&format!("{{{{/{name}}}}}"), &gate.span);
     }
 
     fn instruction(&mut self, instruction: &Instruction) {
@@ -279,17 +228,21 @@ impl Compiler<'_> {
             });
         } else {
             for change in &changes {
-                found.extend(self.change(change, instruction, &inner));
+                let made = changes::above(self.source, change, instruction, &inner);
+                found.extend(self.or_problem(made));
             }
         }
         let gates = self.good(gates);
-        gates.iter().for_each(|gate| self.open_gate(gate));
+        gates.iter().for_each(|gate| self.writer.open_gate(gate));
         match writes.is_empty() {
             true => self.lines(instruction, &inner, found),
             false => self.with_changes(self.at..instruction.span.end, &found),
         }
         self.at = instruction.span.end;
-        gates.iter().rev().for_each(|gate| self.close_gate(gate));
+        gates
+            .iter()
+            .rev()
+            .for_each(|gate| self.writer.close_gate(gate));
     }
 
     /// The end of a range without its line break.
@@ -367,13 +320,23 @@ impl Compiler<'_> {
                             by: directive.span.clone(),
                         });
                     }
-                    _ => changes.extend(self.replacement(directive, std::slice::from_ref(line))),
+                    _ => {
+                        let made = changes::replacement(
+                            self.source,
+                            directive,
+                            std::slice::from_ref(line),
+                        );
+                        changes.extend(self.or_problem(made));
+                    }
                 }
             }
             let gates = self.good(gates.into_iter().cloned().collect());
-            gates.iter().for_each(|gate| self.open_gate(gate));
+            gates.iter().for_each(|gate| self.writer.open_gate(gate));
             self.with_changes(line.clone(), &changes);
-            gates.iter().rev().for_each(|gate| self.close_gate(gate));
+            gates
+                .iter()
+                .rev()
+                .for_each(|gate| self.writer.close_gate(gate));
             self.at = line.end;
         }
         self.with_changes(self.at..instruction.span.end, &changes);
@@ -392,148 +355,6 @@ impl Compiler<'_> {
         start..(line.start + end).max(start)
     }
 
-    /// What a directive above an instruction replaces.
-    fn change(
-        &mut self,
-        directive: &Directive,
-        instruction: &Instruction,
-        inner: &[Directive],
-    ) -> Vec<Change> {
-        if let Some(wanted) = directive.kind.instruction()
-            && instruction.name != wanted
-        {
-            let word = directive.kind.word();
-            let message = format!("`{word}` stands before `{}`", instruction.name);
-            let help = format!("it is for `{wanted}`; any text is changed by `#: replace OLD NEW`");
-            self.problem(directive.span.clone(), message, help);
-            return Vec::new();
-        }
-        match directive.kind {
-            Kind::From => {
-                let argument = &self.text[directive.argument.clone()];
-                if outside_tags(argument).contains(char::is_whitespace) {
-                    let help = "the platform and the name of the stage stay as they are";
-                    self.problem(directive.argument.clone(), "`from` takes one image", help);
-                    return Vec::new();
-                }
-                let Some(image) = instruction.arguments().next() else {
-                    let help = "write the `FROM` with an image to begin with";
-                    self.problem(directive.span.clone(), "this `FROM` has no image", help);
-                    return Vec::new();
-                };
-                vec![Change {
-                    range: image.span.clone(),
-                    texts: vec![directive.argument.clone()],
-                    by: directive.span.clone(),
-                }]
-            }
-            Kind::Arg | Kind::Env | Kind::Label => self
-                .assignment(directive, instruction)
-                .into_iter()
-                .collect(),
-            _ => {
-                let without: Vec<Range<usize>> = inner.iter().map(|d| d.line.clone()).collect();
-                let mut parts = Vec::new();
-                let mut at = instruction.span.start;
-                for line in without {
-                    parts.push(at..line.start);
-                    at = line.end;
-                }
-                parts.push(at..instruction.span.end);
-                self.replacement(directive, &parts)
-            }
-        }
-    }
-
-    /// `NAME=VALUE` in the place of the value that the instruction has.
-    fn assignment(&mut self, directive: &Directive, instruction: &Instruction) -> Option<Change> {
-        let argument = &self.text[directive.argument.clone()];
-        let Some((name, _)) = argument.split_once('=') else {
-            let help = format!("write `{}`", directive.kind.usage());
-            let message = format!("`{}` takes a name and a value", directive.kind.word());
-            self.problem(directive.argument.clone(), message, help);
-            return None;
-        };
-        let value = directive.argument.start + name.len() + 1..directive.argument.end;
-        let name = name.trim();
-        let change = |range: Range<usize>, text: Range<usize>| Change {
-            range,
-            texts: vec![text],
-            by: directive.span.clone(),
-        };
-        let words: Vec<&Word> = instruction.words.iter().collect();
-        let named = |word: &&&Word| word.text.split('=').next() == Some(name);
-        let raw = |word: &Word| &self.text[word.span.clone()];
-        if let Some(word) = words.iter().find(named) {
-            // `ARG NAME` has no default yet, and `ENV NAME some words` none of the equals signs.
-            return Some(match raw(word).find('=') {
-                Some(at) => change(word.span.start + at + 1..word.span.end, value),
-                None if directive.kind == Kind::Arg => {
-                    change(word.span.clone(), directive.argument.clone())
-                }
-                None => {
-                    let first = words.get(1).map_or(word.span.end, |word| word.span.start);
-                    let last = words.last().map_or(first, |word| word.span.end);
-                    change(first..last.max(first), value)
-                }
-            });
-        }
-        let names: Vec<&str> = words
-            .iter()
-            .filter_map(|word| word.text.split('=').next())
-            .collect();
-        let message = format!("the `{}` has no `{name}`", instruction.name);
-        let help = format!("it has: {}", names.join(", "));
-        let start = directive.argument.start;
-        self.problem(start..start + name.len(), message, help);
-        None
-    }
-
-    /// `OLD NEW`: every OLD in some parts of the template.
-    fn replacement(&mut self, directive: &Directive, parts: &[Range<usize>]) -> Vec<Change> {
-        let argument = &self.text[directive.argument.clone()];
-        let (old, length) = match argument.chars().next() {
-            Some(quote @ ('"' | '\'')) => match argument[1..].find(quote) {
-                Some(end) => (&argument[1..=end], end + 2),
-                None => ("", 0),
-            },
-            _ => {
-                let end = argument.find([' ', '\t']).unwrap_or(argument.len());
-                (&argument[..end], end)
-            }
-        };
-        let new = argument[length..].trim_start();
-        if old.is_empty() || length == 0 || new.is_empty() {
-            let help = format!(
-                "write `{}`, a text with blanks in quotes",
-                directive.kind.usage()
-            );
-            self.problem(
-                directive.argument.clone(),
-                "`replace` takes two texts",
-                help,
-            );
-            return Vec::new();
-        }
-        let new = directive.argument.end - new.len()..directive.argument.end;
-        let old = old.to_string();
-        let mut changes = Vec::new();
-        for part in parts {
-            let found = self.text[part.clone()].match_indices(&old);
-            changes.extend(found.map(|(at, _)| Change {
-                range: part.start + at..part.start + at + old.len(),
-                texts: vec![new.clone()],
-                by: directive.span.clone(),
-            }));
-        }
-        if changes.is_empty() {
-            let help = "write it as it stands there; one line may be all that it is about";
-            let message = format!("there is no `{old}` in what follows");
-            self.problem(directive.argument.clone(), message, help);
-        }
-        changes
-    }
-
     /// Writes a part of the template with the changes that lie in it.
     fn with_changes(&mut self, part: Range<usize>, changes: &[Change]) {
         let inside = changes
@@ -548,7 +369,7 @@ impl Compiler<'_> {
                 self.problem(change.by.clone(), message, "leave one of them out");
                 continue;
             }
-            self.literal(at..change.range.start);
+            self.writer.literal(at..change.range.start);
             for (index, text) in change.texts.iter().enumerate() {
                 if index > 0 {
                     // The line break behind the text before it, as the file has it.
@@ -556,83 +377,12 @@ impl Compiler<'_> {
                     let rest = &self.text[before..];
                     let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
                     let end = rest.find('\n').map_or(rest.len(), |at| at + 1);
-                    self.literal(before + blanks..before + end);
+                    self.writer.literal(before + blanks..before + end);
                 }
-                self.words_and_tags(text);
+                self.writer.words_and_tags(text);
             }
             at = change.range.end;
         }
-        self.literal(at..part.end);
+        self.writer.literal(at..part.end);
     }
-
-    fn piece(&mut self, span: Range<usize>, kind: PieceKind) {
-        self.pieces.push(Piece {
-            start: self.out.len(),
-            span,
-            kind,
-        });
-    }
-
-    /// Prints the template's own text.
-    fn literal(&mut self, range: Range<usize>) {
-        let cut = self.skip.start.clamp(range.start, range.end)
-            ..self.skip.end.clamp(range.start, range.end);
-        for range in [range.start..cut.start, cut.end..range.end] {
-            if range.is_empty() {
-                continue;
-            }
-            self.piece(range.clone(), PieceKind::Literal);
-            let tag = format!("{{{{{LITERAL} {}}}}}", self.literals.len());
-            self.out.push_str(&tag);
-            self.literals.push(range);
-        }
-    }
-
-    /// What a directive says, as it says it.
-    fn exact(&mut self, range: Range<usize>) {
-        self.piece(range.clone(), PieceKind::Exact);
-        self.out.push_str(&self.text[range]);
-    }
-
-    /// What a directive says as text, with tags in it.
-    fn words_and_tags(&mut self, range: &Range<usize>) {
-        // A backslash at its end would make text of the tag that follows.
-        let text = self.text[range.clone()].trim_end_matches('\\');
-        let end = range.start + text.len();
-        self.exact(range.start..end);
-        self.literal(end..range.end);
-    }
-
-    /// What is made for a directive.
-    fn made(&mut self, text: &str, span: &Range<usize>) {
-        self.piece(span.clone(), PieceKind::Made);
-        self.out.push_str(text);
-    }
-}
-
-/// The words of a range, without the quotes and commas that people put around names.
-fn words(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
-    let mut words = Vec::new();
-    let mut at = range.start;
-    for word in text[range.clone()].split([' ', '\t']) {
-        let bare = word.trim_start_matches(['"', '\'', ',']);
-        let start = at + word.len() - bare.len();
-        let length = bare.trim_end_matches(['"', '\'', ',']).len();
-        if length > 0 {
-            words.push(start..start + length);
-        }
-        at += word.len() + 1;
-    }
-    words
-}
-
-/// A text without its tags.
-fn outside_tags(text: &str) -> String {
-    let mut rest = text;
-    let mut out = String::new();
-    while let Some((before, inside)) = rest.split_once("{{") {
-        out.push_str(before);
-        rest = inside.split_once("}}").map_or("", |(_, behind)| behind);
-    }
-    out + rest
 }

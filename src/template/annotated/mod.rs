@@ -4,8 +4,10 @@
 //! Dockerfile is one tag, so that its braces and backslashes mean nothing, and names, tests, loops and partials are those of
 //! the other dialect. A [`Mapping`] leads back: messages and traces point into the Dockerfile.
 
+mod changes;
 mod compile;
 mod directive;
+mod writer;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
