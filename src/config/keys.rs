@@ -39,31 +39,35 @@ const IMAGE: Key = Key {
     name: "image",
     kind: Kind::String,
     default: NONE,
-    doc: "The image's name, without a tag. It is read and checked; building from it is yet to come.",
+    doc: "The image's name, without a tag. Names are filled in as in a template.",
     example: "image = \"registry.example.com/acme/nginx\"\n",
 };
 
 const TAGS: Key = Key {
     name: "tags",
     kind: STRINGS,
-    default: NONE,
-    doc: "The tags of the image index. They are read and checked; building from them is yet to come.",
+    default: Fallback::Value(r#"["latest"]"#),
+    doc: "The tags of the image index: one index is made for each. Names are filled in as in a template; a tag is one for all \
+          architectures.",
     example: "tags = [\"latest\", \"{{version}}\"]\n",
 };
 
 const ARCH_TAG: Key = Key {
     name: "arch-tag",
     kind: Kind::String,
-    default: NONE,
-    doc: "The pattern of the tag of one architecture's image. It is read and checked; building from it is yet to come.",
+    default: Fallback::Value(r#""{{arch}}-{{tag}}""#),
+    doc: "The tag of one architecture's image, for each tag of the index, which is `{{tag}}` here. Other names are filled in as in \
+          a template.",
     example: "arch-tag = \"{{tag}}-{{debian_arch}}\"\n",
 };
 
 const CONTEXT: Key = Key {
     name: "context",
     kind: Kind::String,
-    default: NONE,
-    doc: "The build context, relative to the file that names it. It is read and checked; building from it is yet to come.",
+    default: Fallback::Text(
+        "the folder of the template, or that of the settings where `dockerfile` names one",
+    ),
+    doc: "The build context, relative to the file that says it. Names are filled in as in a template.",
     example: "context = \".\"\n",
 };
 
@@ -71,8 +75,68 @@ const BUILD_ARGS: Key = Key {
     name: "build-args",
     kind: Kind::Table(&BUILD_ARG),
     default: NONE,
-    doc: "Build arguments by name. They are read and checked; building with them is yet to come.",
+    doc: "Build arguments by name. Names are filled in as in a template. What is said for one architecture or for cells of the \
+          matrix is laid over what is said for all.",
     example: "[build-args]\nVERSION = \"1.27.0\"\nREVISION = { env = \"GITHUB_SHA\", default = \"unknown\" }\n",
+};
+
+const LABELS: Key = Key {
+    name: "labels",
+    kind: Kind::Table(&BUILD_ARG),
+    default: NONE,
+    doc: "Labels of the image by name, filled in and laid over each other like build arguments.",
+    example: "[labels]\n\"org.opencontainers.image.source\" = \"https://example.com/acme/nginx\"\n",
+};
+
+const TARGET: Key = Key {
+    name: "target",
+    kind: Kind::String,
+    default: Fallback::Text("the last stage"),
+    doc: "The stage to build.",
+    example: "target = \"runtime\"\n",
+};
+
+const CACHE_FROM: Key = Key {
+    name: "cache-from",
+    kind: STRINGS,
+    default: NONE,
+    doc: "Where builds take their cache from, in the words of the backend: an image's name, or `type=registry,ref=NAME`. Names are \
+          filled in as in a template.",
+    example: "cache-from = [\"type=registry,ref=registry.example.com/acme/cache:{{arch}}\"]\n",
+};
+
+const CACHE_TO: Key = Key {
+    name: "cache-to",
+    kind: STRINGS,
+    default: NONE,
+    doc: "Where builds put their cache, in the words of the backend. Names are filled in as in a template.",
+    example: "cache-to = [\"type=registry,ref=registry.example.com/acme/cache:{{arch}},mode=max\"]\n",
+};
+
+const SECRETS: Key = Key {
+    name: "secrets",
+    kind: STRINGS,
+    default: NONE,
+    doc: "Secrets that a build may mount: `id=NAME,src=FILE` or `id=NAME,env=VARIABLE`. They are handed to the builder by reference; \
+          their values are in no plan and no output.",
+    example: "secrets = [\"id=token,env=API_TOKEN\"]\n",
+};
+
+const FLAGS: Key = Key {
+    name: "flags",
+    kind: Kind::Table(&BACKEND_FLAGS),
+    default: NONE,
+    doc: "Further arguments of the build command, by backend.",
+    example: "[flags]\nbuildx = [\"--provenance=false\"]\n",
+};
+
+const BACKEND_FLAGS: Keys = Keys {
+    named: &[],
+    others: Some(Others {
+        placeholder: "BACKEND",
+        known: Known::Nothing,
+        kind: STRINGS,
+    }),
 };
 
 const BUILD_ARG: Keys = Keys {
@@ -133,6 +197,14 @@ pub const CROSSFILE: Keys = Keys {
         QEMU,
         HEADER,
         OUTPUT,
+        Key {
+            name: "dockerfile",
+            kind: Kind::String,
+            default: NONE,
+            doc: "A Dockerfile that is no template and serves all architectures, relative to the file that names it. Nothing is \
+                  generated for it; it is built like the others.",
+            example: "dockerfile = \"contrib/docker/Dockerfile\"\n",
+        },
         Key {
             name: "templates",
             kind: STRINGS,
@@ -214,6 +286,12 @@ pub const CROSSFILE: Keys = Keys {
         ARCH_TAG,
         CONTEXT,
         BUILD_ARGS,
+        LABELS,
+        TARGET,
+        CACHE_FROM,
+        CACHE_TO,
+        SECRETS,
+        FLAGS,
     ],
     others: None,
 };
@@ -341,6 +419,12 @@ pub const INCLUDE: Keys = Keys {
         ARCH_TAG,
         CONTEXT,
         BUILD_ARGS,
+        LABELS,
+        TARGET,
+        CACHE_FROM,
+        CACHE_TO,
+        SECRETS,
+        FLAGS,
     ],
     others: CELL_AXES,
 };
@@ -362,6 +446,12 @@ pub const CELL: Keys = Keys {
         ARCH_TAG,
         CONTEXT,
         BUILD_ARGS,
+        LABELS,
+        TARGET,
+        CACHE_FROM,
+        CACHE_TO,
+        SECRETS,
+        FLAGS,
     ],
     others: CELL_AXES,
 };
@@ -406,15 +496,15 @@ pub const ARCH: Keys = Keys {
             name: "optional",
             kind: Kind::Bool,
             default: Fallback::Value("false"),
-            doc: "Whether an image index may go out without the architecture. It is read and checked; building is yet to come.",
+            doc: "Whether an image index may go out without the architecture, where its image cannot be built or pushed.",
             example: "[arch.s390x]\noptional = true\n",
         },
         Key {
             name: "builder",
             kind: Kind::OneOrList(&Kind::String),
             default: NONE,
-            doc: "The machines that build the architecture: addresses, builders or contexts. They are read and checked; \
-                  building is yet to come.",
+            doc: "The machine that builds the architecture: for docker an address (`ssh://pi@raspberry`) or a context, for buildx \
+                  a builder, for buildctl an address. Of a list each image takes the next.",
             example: "[arch.arm64v8]\nbuilder = \"tcp://arm64-builder:1234\"\n",
         },
         IMAGE,
@@ -422,6 +512,12 @@ pub const ARCH: Keys = Keys {
         ARCH_TAG,
         CONTEXT,
         BUILD_ARGS,
+        LABELS,
+        TARGET,
+        CACHE_FROM,
+        CACHE_TO,
+        SECRETS,
+        FLAGS,
     ],
     others: None,
 };

@@ -117,7 +117,7 @@ pub(crate) struct Var {
     pub(crate) place: Place,
 }
 
-/// How an image is named and built. Read and checked here; generating does not use it.
+/// How an image is named and built. Generating does not use it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ImageSettings {
@@ -131,6 +131,18 @@ pub struct ImageSettings {
     pub context: Option<Located<String>>,
     /// Build arguments.
     pub build_args: BTreeMap<String, Located<Slot>>,
+    /// Labels of the image.
+    pub labels: BTreeMap<String, Located<Slot>>,
+    /// The stage to build.
+    pub target: Option<Located<String>>,
+    /// Where builds take their cache from.
+    pub cache_from: Option<Vec<Located<String>>>,
+    /// Where builds put their cache.
+    pub cache_to: Option<Vec<Located<String>>>,
+    /// Secrets by reference: `id=NAME,src=FILE` or `id=NAME,env=VARIABLE`.
+    pub secrets: Option<Vec<Located<String>>>,
+    /// Further arguments of the build command, by backend.
+    pub flags: BTreeMap<String, Vec<Located<String>>>,
 }
 
 impl ImageSettings {
@@ -145,7 +157,40 @@ impl ImageSettings {
         lay(&mut self.tags, &over.tags);
         lay(&mut self.arch_tag, &over.arch_tag);
         lay(&mut self.context, &over.context);
+        lay(&mut self.target, &over.target);
+        lay(&mut self.cache_from, &over.cache_from);
+        lay(&mut self.cache_to, &over.cache_to);
+        lay(&mut self.secrets, &over.secrets);
         self.build_args.extend(over.build_args.clone());
+        self.labels.extend(over.labels.clone());
+        self.flags.extend(over.flags.clone());
+    }
+
+    /// Whether nothing is said.
+    pub(crate) fn is_empty(&self) -> bool {
+        let single = [&self.image, &self.arch_tag, &self.context, &self.target];
+        let lists = [&self.tags, &self.cache_from, &self.cache_to, &self.secrets];
+        single.into_iter().all(Option::is_none)
+            && lists.into_iter().all(Option::is_none)
+            && self.build_args.is_empty()
+            && self.labels.is_empty()
+            && self.flags.is_empty()
+    }
+
+    /// Every text in which names are filled in.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = String> {
+        let single = [&self.image, &self.arch_tag, &self.context, &self.target];
+        let lists = [&self.tags, &self.cache_from, &self.cache_to, &self.secrets];
+        let single = single.into_iter().flatten();
+        let lists = lists.into_iter().flatten().flatten();
+        let flags = self.flags.values().flatten();
+        let texts = single.chain(lists).chain(flags);
+        let slots = self.build_args.values().chain(self.labels.values());
+        let values = slots.filter_map(|slot| match &slot.value {
+            Slot::Value(value) => value.text(),
+            Slot::Absent(_) => None,
+        });
+        texts.map(|text| text.value.clone()).chain(values)
     }
 }
 
@@ -213,6 +258,8 @@ pub struct Config {
     pub passthrough: BTreeSet<String>,
     /// How the image is named and built.
     pub image: ImageSettings,
+    /// A Dockerfile that is no template and serves all architectures.
+    pub dockerfile: Option<Located<String>>,
     /// `[lint] allow`: the codes of findings that are not reported.
     pub lint_allow: Vec<Located<String>>,
     /// What is said for single architectures.
@@ -257,15 +304,7 @@ impl Config {
         let per_arch = per_arch.chain(self.matrix.rules.iter().map(|rule| &rule.image));
         let mut texts: Vec<String> = Vec::new();
         for image in std::iter::once(&self.image).chain(per_arch) {
-            let single = [&image.image, &image.arch_tag, &image.context];
-            let single = single.into_iter().flatten();
-            let tags = image.tags.iter().flatten();
-            texts.extend(single.chain(tags).map(|text| text.value.clone()));
-            for arg in image.build_args.values() {
-                if let Slot::Value(value) = &arg.value {
-                    texts.extend(value.text());
-                }
-            }
+            texts.extend(image.patterns());
         }
         let outputs = self
             .arch

@@ -37,6 +37,7 @@ pub(crate) fn read(
     let qemu = fields.bool("qemu");
     let header = fields.bool("header");
     let output = fields.string("output");
+    let dockerfile = fields.string("dockerfile");
     let templates = fields.strings("templates");
     let partials = fields.string_or_strings("partials").unwrap_or_default();
     let dialect = fields.string("dialect");
@@ -144,6 +145,7 @@ pub(crate) fn read(
         qemu: qemu.is_none_or(|qemu| qemu.value) && !overrides.no_qemu,
         header: header.is_none_or(|header| header.value) && !overrides.no_header,
         output,
+        dockerfile,
         templates: templates.unwrap_or_else(default_templates),
         partials: partials.iter().map(beside).collect(),
         dialect,
@@ -315,15 +317,19 @@ pub(super) fn image_settings(fields: &mut Fields<'_, '_>, inputs: &dyn Inputs) -
     let tags = fields.strings("tags");
     let arch_tag = fields.string("arch-tag");
     let context = fields.string("context");
-    let mut build_args = BTreeMap::new();
-    for (name, node) in fields
-        .table("build-args")
-        .iter()
-        .flat_map(|table| table.iter())
-    {
-        if let Some(slot) = slot(&name.value, node, inputs, fields.problems) {
-            let located = Located::new(slot, name.place.clone());
-            build_args.insert(name.value.clone(), located);
+    let build_args = slots("build-args", fields, inputs);
+    let labels = slots("labels", fields, inputs);
+    let target = fields.string("target");
+    let cache_from = fields.strings("cache-from");
+    let cache_to = fields.strings("cache-to");
+    let secrets = fields.strings("secrets");
+    for secret in secrets.iter().flatten() {
+        check_secret(secret, fields.problems);
+    }
+    let mut flags = BTreeMap::new();
+    for (name, node) in fields.table("flags").iter().flat_map(|table| table.iter()) {
+        if let Some(list) = node.strings(&name.value, fields.problems) {
+            flags.insert(name.value.clone(), list);
         }
     }
     ImageSettings {
@@ -332,6 +338,43 @@ pub(super) fn image_settings(fields: &mut Fields<'_, '_>, inputs: &dyn Inputs) -
         arch_tag,
         context,
         build_args,
+        labels,
+        target,
+        cache_from,
+        cache_to,
+        secrets,
+        flags,
+    }
+}
+
+/// A table of values by name, each with its name's place.
+fn slots(
+    key: &'static str,
+    fields: &mut Fields<'_, '_>,
+    inputs: &dyn Inputs,
+) -> BTreeMap<String, Located<Slot>> {
+    let table = fields.table(key);
+    let mut slots = BTreeMap::new();
+    for (name, node) in table.iter().flat_map(|table| table.iter()) {
+        if let Some(slot) = slot(&name.value, node, inputs, fields.problems) {
+            slots.insert(name.value.clone(), Located::new(slot, name.place.clone()));
+        }
+    }
+    slots
+}
+
+/// A secret is a reference: its value would end up in plans and process lists.
+fn check_secret(secret: &Located<String>, problems: &mut Vec<Diagnostic>) {
+    let mut parts = secret.value.split(',').map(|part| part.split_once('='));
+    let known = |name: &str| ["id", "src", "source", "env", "type"].contains(&name);
+    let good = parts.all(|part| part.is_some_and(|(name, _)| known(name)));
+    let has_id = secret.value.split(',').any(|part| part.starts_with("id="));
+    if !(good && has_id) {
+        let message = format!("`{}` does not say a secret", secret.value);
+        problems.push(
+            Diagnostic::error(Code::BadValue, secret.place.clone(), message)
+                .help("write `id=NAME,src=FILE` or `id=NAME,env=VARIABLE`"),
+        );
     }
 }
 

@@ -109,20 +109,11 @@ impl<'a, 'p> Fields<'a, 'p> {
         wanted: &str,
         fits: impl FnOnce(&Kind) -> bool,
     ) -> Option<Vec<Located<String>>> {
-        let items = self.typed(key, fits, wanted, |node| match &node.value {
-            NodeValue::Array(items) => Some(items),
+        let list = self.typed(key, fits, wanted, |node| match &node.value {
+            NodeValue::Array(_) => Some(node),
             _ => None,
         })?;
-        let mut strings = Vec::new();
-        for item in items.value {
-            match &item.value {
-                NodeValue::String(text) => {
-                    strings.push(Located::new(text.clone(), item.place.clone()));
-                }
-                _ => self.problems.push(item.expected(key, "strings")),
-            }
-        }
-        Some(strings)
+        list.value.strings(key, self.problems)
     }
 
     /// A string, or a list of strings.

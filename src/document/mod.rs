@@ -135,6 +135,28 @@ impl Node {
         }
     }
 
+    /// The strings of a list of strings; what is none is a problem.
+    pub fn strings(
+        &self,
+        key: &str,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Option<Vec<Located<String>>> {
+        let NodeValue::Array(items) = &self.value else {
+            problems.push(self.expected(key, "a list of strings"));
+            return None;
+        };
+        let mut strings = Vec::new();
+        for item in items {
+            match &item.value {
+                NodeValue::String(text) => {
+                    strings.push(Located::new(text.clone(), item.place.clone()));
+                }
+                _ => problems.push(item.expected(key, "strings")),
+            }
+        }
+        Some(strings)
+    }
+
     /// The error for a value that is not what its key takes.
     pub fn expected(&self, key: &str, wanted: &str) -> Diagnostic {
         let message = format!("`{key}` takes {wanted}, not {}", self.kind());

@@ -216,13 +216,7 @@ fn rule(
 
 impl Rule {
     fn says_something(&self) -> bool {
-        let image = &self.image;
-        let single = [&image.image, &image.arch_tag, &image.context];
-        self.arches.is_some()
-            || !self.vars.is_empty()
-            || image.tags.is_some()
-            || !image.build_args.is_empty()
-            || single.into_iter().any(Option::is_some)
+        self.arches.is_some() || !self.vars.is_empty() || !self.image.is_empty()
     }
 }
 
