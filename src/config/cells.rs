@@ -276,20 +276,43 @@ impl Config {
         }
     }
 
-    /// Warns of an exclude that fits no cell: it excludes nothing.
-    pub(super) fn check_matrix(&mut self) {
+    /// Warns of an exclude that fits no cell: it excludes nothing. Refuses those that together leave nothing to make.
+    pub(super) fn check_matrix(&mut self, problems: &mut Vec<Diagnostic>) {
         let excludes = std::mem::take(&mut self.matrix.excludes);
         // Without the excludes, so that two that fit the same cell are both right.
         let cells = self.cells(&self.arches);
         for exclude in &excludes {
-            if !cells.iter().any(|cell| exclude.fits(cell)) {
-                let place = exclude.place.clone();
-                let message = "this matches no cell of the matrix";
-                self.warnings
-                    .push(Diagnostic::warning(Code::Unused, place, message));
+            let arches = exclude.arches.iter().flatten();
+            let strange: Vec<String> = arches
+                .filter(|arch| !self.arches.contains(arch))
+                .map(|arch| format!("`{arch}`"))
+                .collect();
+            if self.matrix.warn_of_strange_values(exclude) {
+                continue;
             }
+            let message = match strange.is_empty() {
+                false => format!("the project does not make {}", strange.join(", ")),
+                true if !cells.iter().any(|cell| exclude.fits(cell)) => {
+                    "this matches no cell of the matrix".to_string()
+                }
+                true => continue,
+            };
+            let place = exclude.place.clone();
+            self.warnings
+                .push(Diagnostic::warning(Code::Unused, place, message));
         }
         self.matrix.excludes = excludes;
+        if let Some(last) = self.matrix.excludes.last()
+            && !cells.is_empty()
+            && self.cells(&self.arches).is_empty()
+        {
+            let message = "nothing is left to make: every cell of the matrix is left out";
+            problems.push(Diagnostic::error(
+                Code::BadValue,
+                last.place.clone(),
+                message,
+            ));
+        }
         self.warnings.append(&mut self.matrix.warnings);
     }
 

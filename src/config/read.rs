@@ -182,7 +182,7 @@ pub(crate) fn read(
     }
     config.names = names::names(&config, &mut problems);
     config.passing = config.passing_names(overrides.host.is_some());
-    config.check_matrix();
+    config.check_matrix(&mut problems);
     // By file and line: the order in which they are mended.
     problems.sort_by_key(|problem| {
         (

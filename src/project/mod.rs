@@ -3,6 +3,7 @@
 //! [`Project::open`] only reads; [`Project::expand`] works everything out in memory; [`Expansion::write`] is the only
 //! step that changes the disk, and does nothing while a settings file is wrong or two outputs share a path.
 
+mod clashes;
 mod drift;
 mod job;
 mod lint;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::arch::{ArchMap, ArchName};
-use crate::config::{Config, Inputs, Overrides, describe};
+use crate::config::{Config, Inputs, Overrides};
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::discover::{Discovery, Found, discover, root_of};
 use crate::document::Located;
@@ -306,7 +307,7 @@ impl Project {
                 }
             }
         }
-        let clashes = clashes(&expansion.outcomes, &kept);
+        let clashes = clashes::find(&expansion.outcomes, &kept);
         expansion.stopped = !clashes.is_empty();
         expansion.problems.extend(clashes);
         // Two outputs at one place say that the settings are wrong: what is left over cannot be told from them.
@@ -341,40 +342,6 @@ impl Kept {
         let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         self.0.insert(real, what);
     }
-}
-
-/// Two files for one place, links followed, or a file in the place of one that it is made from.
-fn clashes(outcomes: &[Outcome], kept: &Kept) -> Vec<Diagnostic> {
-    let mut taken: HashMap<&Path, &Outcome> = HashMap::new();
-    let mut clashes: Vec<Diagnostic> = Vec::new();
-    for outcome in outcomes {
-        let of = |outcome: &Outcome| describe(&outcome.cells);
-        let problem = if let Some(what) = kept.0.get(&outcome.target) {
-            let message = format!("the file for {} would overwrite {what}", of(outcome));
-            Diagnostic::error(Code::OutputClash, outcome.place.clone(), message)
-                .related(Place::file(&outcome.target), format!("{what} is here"))
-                .help("choose another `output` in crossfile.toml")
-        } else if let Some(other) = taken.insert(&outcome.target, outcome) {
-            let name = outcome
-                .path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy();
-            let message = format!(
-                "two files would be one: `{name}` for {} and for {}",
-                of(other),
-                of(outcome)
-            );
-            Diagnostic::error(Code::OutputClash, outcome.place.clone(), message)
-                .related(Place::file(&other.template), "one comes from here")
-                .related(Place::file(&outcome.template), "and one from here")
-                .help("use more of what tells them apart in `output`: `{{arch}}`, `{{stem}}`, the axes")
-        } else {
-            continue;
-        };
-        clashes.push(problem);
-    }
-    clashes
 }
 
 impl Expansion {

@@ -7,7 +7,7 @@ use crate::config::matrix::{Around, Axis, Matrix, Point};
 use crate::config::values::vars_file;
 use crate::config::{Var, keys};
 use crate::context::Slot;
-use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::diagnostic::{Code, Diagnostic, Place, closest};
 use crate::document::{Fields, Located, Node, NodeValue, Table};
 use crate::naming::check_template_name;
 use crate::value::Value;
@@ -84,7 +84,13 @@ pub(super) fn add(
             }
         }
         _ => {
-            let help = format!("write `{} = [\"…\"]`", name.value);
+            let key = keys::CROSSFILE.get(&name.value).is_some();
+            let help = match key {
+                true => {
+                    "it is a setting of the project: put it above the first `[table]`".to_string()
+                }
+                false => format!("write `{} = [\"…\"]`", name.value),
+            };
             problems.push(node.expected(&name.value, "a list of values").help(help));
         }
     }
@@ -133,7 +139,14 @@ fn listed(name: &str, items: &[Node], problems: &mut Vec<Diagnostic>) -> Vec<Val
         match Value::from_node(name, item) {
             Err(problem) => problems.push(problem),
             Ok(value) => match value.text() {
-                None => problems.push(item.expected(name, "a list of words")),
+                None => {
+                    let near = closest(name, keys::MATRIX.names()).filter(|_| {
+                        // `[[matrix.cells]]`
+                        matches!(item.value, NodeValue::Table(_))
+                    });
+                    let help = near.map(|near| format!("did you mean `[[matrix.{near}]]`?"));
+                    problems.push(item.expected(name, "a list of words").maybe_help(help));
+                }
                 Some(text) if texts.contains(&text) => {
                     let message = format!("`{}` stands on the axis twice", item.place.text());
                     let place = item.place.clone();

@@ -13,7 +13,7 @@ use crate::arch::{ArchMap, ArchName};
 use crate::config::read::image_settings;
 use crate::config::values::lay_vars;
 use crate::config::{ImageSettings, Inputs, Var, keys};
-use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::diagnostic::{Code, Diagnostic, Place, closest};
 use crate::document::{Fields, Located, Node, NodeValue, Table};
 use crate::value::Value;
 pub(crate) use select::Selector;
@@ -134,7 +134,9 @@ pub(crate) fn read_matrix(
     for item in tables("cell", cell, problems) {
         if let Some(rule) = rule(item, &names, &keys::CELL, around, problems) {
             let fits = |point: &Point| rule.selector.fits_point(point);
-            if !matrix.points.iter().any(fits) {
+            if matrix.warn_of_strange_values(&rule.selector) {
+                // That says it.
+            } else if !matrix.points.iter().any(fits) {
                 matrix.warn(&rule.place, "this fits no cell of the matrix");
             } else if !rule.says_something() {
                 matrix.warn(&rule.place, "nothing is said for these cells");
@@ -142,12 +144,21 @@ pub(crate) fn read_matrix(
             matrix.rules.push(rule);
         }
     }
-    let excludes = tables("exclude", exclude, problems);
-    let excludes = excludes.filter_map(|(item, table)| {
-        let (selector, _) = select::read(item, table, &names, &keys::EXCLUDE, around.map, problems);
-        selector
-    });
-    matrix.excludes = excludes.collect();
+    for (item, table) in tables("exclude", exclude, problems) {
+        let (selector, fields) =
+            select::read(item, table, &names, &keys::EXCLUDE, around.map, problems);
+        let problems = fields.problems;
+        match selector {
+            Some(selector) if selector.is_empty() && table.iter().next().is_none() => {
+                let message = "this says nothing, and would leave out every cell";
+                let problem = Diagnostic::error(Code::BadValue, item.place.clone(), message);
+                let help = "name values of axes, or architectures: `arch = \"arm32v7\"`";
+                problems.push(problem.help(help));
+            }
+            Some(selector) => matrix.excludes.push(selector),
+            None => {}
+        }
+    }
     let rules = matrix.rules.iter().map(|rule| &rule.selector);
     let axes = rules.chain(&matrix.excludes).flat_map(Selector::axes);
     let axes: Vec<String> = axes.map(str::to_string).collect();
@@ -226,6 +237,28 @@ impl Matrix {
         self.warnings.push(warning);
     }
 
+    /// Warns of values that no point has. Returns whether there are any.
+    pub(crate) fn warn_of_strange_values(&mut self, selector: &Selector) -> bool {
+        let mut found = Vec::new();
+        for axis in &self.axes {
+            let values = selector.values(&axis.name.value).into_iter().flatten();
+            for value in values.filter(|value| !axis.texts.contains(&value.value.text())) {
+                let text = value.value.text().unwrap_or_default();
+                let message = format!("`{text}` is not on the axis `{}`", axis.name.value);
+                let known: Vec<String> = axis.values.iter().filter_map(Value::text).collect();
+                let help = match closest(&text, known.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("it has: {}", known.join(", ")),
+                };
+                let place = value.place.clone();
+                found.push(Diagnostic::warning(Code::Unused, place, message).help(help));
+            }
+        }
+        let any = !found.is_empty();
+        self.warnings.extend(found);
+        any
+    }
+
     /// Adds the points that a rule names and that are not there. Returns how many, and whether it names every axis.
     fn add_points(&mut self, rule: &Rule, problems: &mut Vec<Diagnostic>) -> (usize, bool) {
         let mut points = vec![Vec::new()];
@@ -243,7 +276,7 @@ impl Matrix {
             let longer = |point: Vec<(String, Value)>| {
                 values.iter().map(move |value| {
                     let mut point = point.clone();
-                    point.push((name.clone(), value.clone()));
+                    point.push((name.clone(), value.value.clone()));
                     point
                 })
             };

@@ -14,14 +14,19 @@ pub(crate) struct Selector {
     pub(crate) place: Place,
     /// Nothing for all.
     pub(crate) arches: Option<Vec<ArchName>>,
-    axes: Vec<(String, Vec<Value>)>,
+    axes: Vec<(String, Vec<Located<Value>>)>,
 }
 
 impl Selector {
     /// The values that it has for an axis.
-    pub(crate) fn values(&self, axis: &str) -> Option<&[Value]> {
+    pub(crate) fn values(&self, axis: &str) -> Option<&[Located<Value>]> {
         let found = self.axes.iter().find(|(name, _)| name == axis);
         found.map(|(_, values)| values.as_slice())
+    }
+
+    /// Whether it says nothing, and so fits every cell.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.axes.is_empty() && self.arches.is_none()
     }
 
     /// The axes that it looks at.
@@ -47,7 +52,7 @@ impl Selector {
     fn fits_axes(&self, text: impl Fn(&str) -> Option<String>) -> bool {
         self.axes.iter().all(|(axis, wanted)| {
             let own = text(axis);
-            wanted.iter().any(|value| value.text() == own)
+            wanted.iter().any(|value| value.value.text() == own)
         })
     }
 }
@@ -80,6 +85,9 @@ pub(super) fn read<'a, 'p>(
             let known: Vec<_> = known.collect();
             let message = format!("`{}` is not an axis of the matrix", key.value);
             let help = match keys.get("vars") {
+                None if key.value == "arches" => {
+                    "the architectures that are left out are `arch = [\"…\"]`".to_string()
+                }
                 Some(_) => format!(
                     "values of a cell go into `vars = {{ … }}`; known here: {}",
                     known.join(", ")
@@ -98,7 +106,9 @@ pub(super) fn read<'a, 'p>(
         let mut values = Vec::new();
         for item in items {
             match Value::from_node(&key.value, item) {
-                Ok(value) if value.text().is_some() => values.push(value),
+                Ok(value) if value.text().is_some() => {
+                    values.push(Located::new(value, item.place.clone()));
+                }
                 Ok(_) => fields
                     .problems
                     .push(item.expected(&key.value, "a value of its axis, or a list of them")),

@@ -14,8 +14,23 @@ pub(super) struct Change {
     /// Ranges of the template whose text is printed: a part of a directive's argument, or several, each on a line of its
     /// own.
     pub(super) texts: Vec<Range<usize>>,
+    pub(super) form: Form,
     /// The directive that says so.
     pub(super) by: Range<usize>,
+}
+
+/// How a text is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As it is.
+    Plain,
+    /// As one word of a Dockerfile: in quotes where it needs them, or always.
+    Word {
+        /// Whether it is in quotes in any case.
+        always: bool,
+    },
+    /// As lines of an instruction, in the place of one of its lines.
+    Lines,
 }
 
 impl Change {
@@ -23,9 +38,49 @@ impl Change {
         Change {
             range,
             texts: vec![text],
+            form: Form::Plain,
             by: directive.span.clone(),
         }
     }
+
+    /// A value in the place of another. What is plain, but for its tags, is put into quotes where what the tags give needs
+    /// them, and where the value before had them; quotes of the directive's own are taken as they are.
+    fn value(
+        source: &Arc<Source>,
+        directive: &Directive,
+        range: Range<usize>,
+        text: Range<usize>,
+    ) -> Change {
+        let raw = &source.text()[text.clone()];
+        let plain = |text: &str| !outside_tags(text).contains(['"', '\'', '\\', '`', ' ', '\t']);
+        let inner = raw
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        let quotes = ['"', '\''];
+        let was_quoted = source.text()[range.clone()].starts_with(quotes);
+        let (text, form) = match inner {
+            Some(inner) if !outside_tags(inner).contains(['"', '\\', '`']) => {
+                (text.start + 1..text.end - 1, Form::Word { always: true })
+            }
+            _ if plain(raw) => (text, Form::Word { always: was_quoted }),
+            _ => (text, Form::Plain),
+        };
+        Change {
+            form,
+            ..Change::new(directive, range, text)
+        }
+    }
+}
+
+/// A text without its tags.
+fn outside_tags(text: &str) -> String {
+    let mut rest = text;
+    let mut out = String::new();
+    while let Some((before, inside)) = rest.split_once("{{") {
+        out.push_str(before);
+        rest = inside.split_once("}}").map_or("", |(_, behind)| behind);
+    }
+    out + rest
 }
 
 fn problem(
@@ -112,8 +167,7 @@ fn assignments(
             };
             return Err(problem(source, pair, message, help));
         };
-        let change = assignment(source, directive, instruction, pair, at)?;
-        changes.push(change);
+        changes.extend(assignment(source, directive, instruction, pair, at)?);
     }
     Ok(changes)
 }
@@ -125,7 +179,7 @@ fn assignment(
     instruction: &Instruction,
     pair: &Range<usize>,
     length: usize,
-) -> Result<Change, Diagnostic> {
+) -> Result<Vec<Change>, Diagnostic> {
     let text = source.text();
     let name = &text[pair.start..pair.start + length];
     let value = pair.start + length + 1..pair.end;
@@ -133,15 +187,20 @@ fn assignment(
     let named = |word: &&&Word| word.text.split('=').next() == Some(name);
     if let Some(word) = words.iter().find(named) {
         // `ARG NAME` has no default yet, and `ENV NAME some words` none of the equals signs.
+        let end = word.span.end;
         return Ok(match text[word.span.clone()].find('=') {
-            Some(at) => Change::new(directive, word.span.start + at + 1..word.span.end, value),
-            None if directive.kind == Kind::Arg => {
-                Change::new(directive, word.span.clone(), pair.clone())
+            Some(at) => {
+                let old = word.span.start + at + 1..end;
+                vec![Change::value(source, directive, old, value)]
             }
+            None if directive.kind == Kind::Arg => vec![
+                Change::new(directive, end..end, value.start - 1..value.start),
+                Change::value(source, directive, end..end, value),
+            ],
             None => {
-                let first = words.get(1).map_or(word.span.end, |word| word.span.start);
+                let first = words.get(1).map_or(end, |word| word.span.start);
                 let last = words.last().map_or(first, |word| word.span.end);
-                Change::new(directive, first..last.max(first), value)
+                vec![Change::new(directive, first..last.max(first), value)]
             }
         });
     }
@@ -158,25 +217,20 @@ pub(super) fn replacement(
     directive: &Directive,
     parts: &[Range<usize>],
 ) -> Result<Vec<Change>, Diagnostic> {
-    let argument = &source.text()[directive.argument.clone()];
-    let (old, length) = match argument.chars().next() {
-        Some(quote @ ('"' | '\'')) => match argument[1..].find(quote) {
-            Some(end) => (&argument[1..=end], end + 2),
-            None => ("", 0),
-        },
-        _ => {
-            let end = argument.find([' ', '\t']).unwrap_or(argument.len());
-            (&argument[..end], end)
-        }
-    };
-    let new = argument[length..].trim_start();
-    if old.is_empty() || length == 0 || new.is_empty() {
+    let both = words(source.text(), &directive.argument);
+    let [old, new] = both.as_slice() else {
         let usage = directive.kind.usage();
         let help = format!("write `{usage}`, a text with blanks in quotes");
         let message = "`replace` takes two texts";
         return Err(problem(source, &directive.argument, message, help));
+    };
+    let (old, new) = (unquoted(source.text(), old), unquoted(source.text(), new));
+    let old = &source.text()[old];
+    if old.is_empty() {
+        let help = "write what stands in the instruction";
+        let message = "`replace` cannot look for an empty text";
+        return Err(problem(source, &directive.argument, message, help));
     }
-    let new = directive.argument.end - new.len()..directive.argument.end;
     let mut changes = Vec::new();
     for part in parts {
         let found = source.text()[part.clone()].match_indices(old);
@@ -191,6 +245,19 @@ pub(super) fn replacement(
         return Err(problem(source, &directive.argument, message, help));
     }
     Ok(changes)
+}
+
+/// A word without the quotes around all of it.
+fn unquoted(text: &str, word: &Range<usize>) -> Range<usize> {
+    let raw = &text[word.clone()];
+    let quoted = |quote: char| {
+        let inner = raw.strip_prefix(quote)?.strip_suffix(quote)?;
+        (!inner.contains(quote)).then_some(())
+    };
+    match quoted('"').or_else(|| quoted('\'')) {
+        Some(()) => word.start + 1..word.end - 1,
+        None => word.clone(),
+    }
 }
 
 /// The words of a range: blanks in quotes and in tags are parts of them.

@@ -4,32 +4,42 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Mapping;
-use super::changes::{self, Change};
-use super::directive::{Directive, Kind, opened, read};
+use super::changes::{self, Change, Form};
+use super::directive::{Directive, Kind, is_directive, opened, read};
 use super::writer::Writer;
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::dockerfile::{Instruction, escape, instructions_with, lines};
+use crate::template::handlebars::Site;
 
 /// What a template is compiled to.
 pub(super) struct Compiled {
     pub(super) mapping: Mapping,
     /// The stretches of the template that the tags print.
     pub(super) literals: Vec<Range<usize>>,
+    /// What is written in the place of lines, each with the blanks that its line begins with.
+    pub(super) sites: Vec<Site>,
+    /// What continues a line of the Dockerfile.
+    pub(super) escape: char,
     /// What is wrong with directives. They are left out, so that the rest can be looked at.
     pub(super) problems: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
 /// Compiles a template; `skip` is the line that names the dialect.
 pub(super) fn compile(source: &Arc<Source>, skip: &Range<usize>) -> Compiled {
+    let text = source.text();
+    // The line that names the dialect is no part of what is generated: parser directives may follow it.
+    let escape = escape(&[&text[..skip.start], &text[skip.end..]].concat());
     let mut compiler = Compiler {
         source,
-        text: source.text(),
+        text,
+        escape,
         writer: Writer::new(source.text(), skip),
-        skip,
         at: 0,
         pending: Vec::new(),
         open: Vec::new(),
         problems: Vec::new(),
+        warnings: Vec::new(),
     };
     compiler.file();
     Compiled {
@@ -39,14 +49,18 @@ pub(super) fn compile(source: &Arc<Source>, skip: &Range<usize>) -> Compiled {
             pieces: compiler.writer.pieces,
         },
         literals: compiler.writer.literals,
+        sites: compiler.writer.sites,
+        escape,
         problems: compiler.problems,
+        warnings: compiler.warnings,
     }
 }
 
 struct Compiler<'a> {
     source: &'a Arc<Source>,
     text: &'a str,
-    skip: &'a Range<usize>,
+    /// What continues a line.
+    escape: char,
     /// How far the template is in what is compiled.
     at: usize,
     /// Directives that wait for their instruction.
@@ -55,13 +69,12 @@ struct Compiler<'a> {
     open: Vec<(Directive, Option<Directive>)>,
     writer: Writer<'a>,
     problems: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl Compiler<'_> {
     fn file(&mut self) {
-        // The line that names the dialect is no part of what is generated: parser directives may follow it.
-        let top = [&self.text[..self.skip.start], &self.text[self.skip.end..]].concat();
-        let all = instructions_with(self.text, escape(&top));
+        let all = instructions_with(self.text, self.escape);
         let mut next = all.iter().peekable();
         let lines: Vec<Range<usize>> = lines(self.text).collect();
         let mut lines = lines.into_iter().peekable();
@@ -198,14 +211,40 @@ impl Compiler<'_> {
 
     /// The gates whose arguments can go into a tag.
     fn good(&mut self, mut gates: Vec<Directive>) -> Vec<Directive> {
-        gates.retain(|gate| self.plain(gate));
+        gates.retain(|gate| self.plain(gate) && self.has_no_operators(gate));
         gates
+    }
+
+    /// Refuses tests as other languages have them, before Handlebars does in its own words.
+    fn has_no_operators(&mut self, gate: &Directive) -> bool {
+        let argument = &self.text[gate.argument.clone()];
+        let tests = [
+            ("==", "eq"),
+            ("!=", "ne"),
+            ("&&", "and"),
+            ("||", "or"),
+            ("=", "eq"),
+        ];
+        let is_test = matches!(gate.kind, Kind::If | Kind::Unless);
+        let found = tests
+            .iter()
+            .find(|(sign, _)| is_test && argument.split_whitespace().any(|word| word == *sign));
+        if let Some((sign, test)) = found {
+            let message = format!("`{sign}` is no test");
+            let help = format!(
+                "the test stands first: `#: {} {test} a b`",
+                gate.kind.word()
+            );
+            self.problem(gate.argument.clone(), message, help);
+        }
+        found.is_none()
     }
 
     fn instruction(&mut self, instruction: &Instruction) {
         let pending = std::mem::take(&mut self.pending);
         let last_line = instruction.lines.last().map_or(0, |line| line.start);
         let inner = self.inner(instruction, last_line);
+        self.warn_of_heredocs(instruction);
         if pending.is_empty() && inner.is_empty() {
             return;
         }
@@ -224,6 +263,7 @@ impl Compiler<'_> {
             found.push(Change {
                 range: instruction.span.start..self.end_of(&instruction.span),
                 texts: writes.iter().map(|write| write.argument.clone()).collect(),
+                form: Form::Plain,
                 by: first.span.clone(),
             });
         } else {
@@ -243,6 +283,21 @@ impl Compiler<'_> {
             .iter()
             .rev()
             .for_each(|gate| self.writer.close_gate(gate));
+    }
+
+    /// In the text of a heredoc a comment is that of another language.
+    fn warn_of_heredocs(&mut self, instruction: &Instruction) {
+        let start = instruction.lines.last().map_or(0, |line| line.end);
+        let text = &self.text[start.min(instruction.span.end)..instruction.span.end];
+        for line in lines(text).filter(|line| is_directive(&text[line.clone()])) {
+            let end = line.start + text[line.clone()].trim_end().len();
+            let place = Place::new(self.source, start + line.start..start + end);
+            let message = "in the text of a heredoc this is no directive";
+            let help =
+                "put it above the instruction: `#: replace` and gates are about the heredoc too";
+            let warning = Diagnostic::warning(Code::MixedDialects, place, message);
+            self.warnings.push(warning.help(help));
+        }
     }
 
     /// The end of a range without its line break.
@@ -310,13 +365,22 @@ impl Compiler<'_> {
                 match directive.kind {
                     Kind::Write => {
                         let body = self.body_of(line, instruction);
-                        changes.retain(|change| change.by != directive.span);
-                        if changes.iter().any(|change| change.range == body) {
+                        if changes
+                            .iter()
+                            .any(|change| change.range.start == body.start)
+                        {
                             continue;
                         }
+                        // A continuation that is written out stands for the line's own.
+                        let written = writes.last().is_some_and(|text| self.is_continued(text));
+                        let end = match written {
+                            true => self.end_of(line),
+                            false => body.end,
+                        };
                         changes.push(Change {
-                            range: body,
+                            range: body.start..end,
                             texts: writes.clone(),
+                            form: Form::Lines,
                             by: directive.span.clone(),
                         });
                     }
@@ -355,6 +419,37 @@ impl Compiler<'_> {
         start..(line.start + end).max(start)
     }
 
+    /// Whether a line that is written ends with the escape character itself.
+    fn is_continued(&self, text: &Range<usize>) -> bool {
+        self.text[text.clone()].trim_end().ends_with(self.escape)
+    }
+
+    /// Writes what stands in the place of something.
+    fn write(&mut self, change: &Change) {
+        for (index, text) in change.texts.iter().enumerate() {
+            if index > 0 {
+                let before = &change.texts[index - 1];
+                if change.form == Form::Lines && !self.is_continued(before) {
+                    let continuation = format!(" {}", self.escape);
+                    self.writer.text(&continuation, &change.by);
+                }
+                // The line break behind the text before it, as the file has it.
+                let rest = &self.text[before.end..];
+                let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+                let end = rest.find('\n').map_or(rest.len(), |at| at + 1);
+                self.writer.literal(before.end + blanks..before.end + end);
+            }
+            let line = lines_around(self.text, change.range.start);
+            if index > 0 && change.form == Form::Lines {
+                self.writer.literal(line.start..change.range.start);
+            }
+            match change.form {
+                Form::Word { always } => self.writer.word(text, always, self.escape),
+                Form::Plain | Form::Lines => self.writer.words_and_tags(text, &line),
+            }
+        }
+    }
+
     /// Writes a part of the template with the changes that lie in it.
     fn with_changes(&mut self, part: Range<usize>, changes: &[Change]) {
         let inside = changes
@@ -370,19 +465,16 @@ impl Compiler<'_> {
                 continue;
             }
             self.writer.literal(at..change.range.start);
-            for (index, text) in change.texts.iter().enumerate() {
-                if index > 0 {
-                    // The line break behind the text before it, as the file has it.
-                    let before = change.texts[index - 1].end;
-                    let rest = &self.text[before..];
-                    let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
-                    let end = rest.find('\n').map_or(rest.len(), |at| at + 1);
-                    self.writer.literal(before + blanks..before + end);
-                }
-                self.writer.words_and_tags(text);
-            }
+            self.write(change);
             at = change.range.end;
         }
         self.writer.literal(at..part.end);
     }
+}
+
+/// The line that a place lies in.
+fn lines_around(text: &str, at: usize) -> Range<usize> {
+    let start = text[..at].rfind('\n').map_or(0, |found| found + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |found| at + found);
+    start..end
 }

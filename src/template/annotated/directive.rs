@@ -221,6 +221,10 @@ fn named(
     let Some((_, kind, takes, usage)) = known else {
         let all: Vec<_> = DIRECTIVES.iter().map(|(known, ..)| *known).collect();
         let help = match near(name) {
+            _ if ["else", "elif", "elseif"].contains(&name) => {
+                "there is no `else`: the other half stands under a gate of its own, as `#: unless TEST` or `#: except ARCH`"
+                    .to_string()
+            }
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are: {}", all.join(", ")),
         };

@@ -125,8 +125,11 @@ impl Annotated {
         let literals = Literals {
             source: Arc::clone(source),
             spans: compiled.literals,
+            sites: compiled.sites,
+            escape: compiled.escape,
         };
         let mut problems = compiled.problems;
+        let mut warnings = compiled.warnings;
         let parsed = HandlebarsTemplate::parse_compiled(&mapping.compiled, literals, language);
         let inner = match parsed {
             Ok(inner) if problems.is_empty() => inner,
@@ -136,10 +139,10 @@ impl Annotated {
                 return Err(sorted(problems));
             }
         };
-        let warnings = inner.warnings().iter().cloned();
-        let warnings = warnings.map(|warning| mapping.diagnostic(warning));
+        let found = inner.warnings().iter().cloned();
+        warnings.extend(found.map(|warning| mapping.diagnostic(warning)));
         Ok(Annotated {
-            warnings: warnings.collect(),
+            warnings,
             inner,
             mapping,
         })

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::directive::{Directive, Kind};
 use super::{Piece, PieceKind};
-use crate::template::handlebars::LITERAL;
+use crate::template::handlebars::{LITERAL, Site, WORD};
 
 pub(super) struct Writer<'a> {
     /// The annotated template.
@@ -19,6 +19,8 @@ pub(super) struct Writer<'a> {
     pub(super) pieces: Vec<Piece>,
     /// The stretches of the template that the numbered tags print.
     pub(super) literals: Vec<Range<usize>>,
+    /// What stands in the place of lines, for calls that write several.
+    pub(super) sites: Vec<Site>,
 }
 
 impl<'a> Writer<'a> {
@@ -29,6 +31,7 @@ impl<'a> Writer<'a> {
             out: String::new(),
             pieces: Vec::new(),
             literals: Vec::new(),
+            sites: Vec::new(),
         }
     }
 
@@ -108,13 +111,38 @@ impl<'a> Writer<'a> {
         self.out.push_str(&self.text[range]);
     }
 
-    /// What a directive says as text, with tags in it.
-    pub(super) fn words_and_tags(&mut self, range: &Range<usize>) {
+    /// What a directive says as text, with tags in it, in the place of what `line` holds.
+    pub(super) fn words_and_tags(&mut self, range: &Range<usize>, line: &Range<usize>) {
         // A backslash at its end would make text of the tag that follows.
         let text = self.text[range.clone()].trim_end_matches('\\');
         let end = range.start + text.len();
+        let line = &self.text[line.clone()];
+        let blanks = line.len() - line.trim_start().len();
+        let start = self.out.len();
         self.exact(range.start..end);
+        self.sites.push(Site {
+            span: start..self.out.len(),
+            blanks: line[..blanks].to_string(),
+        });
         self.literal(end..range.end);
+    }
+
+    /// What a directive says, as one word of a Dockerfile.
+    pub(super) fn word(&mut self, range: &Range<usize>, always: bool, escape: char) {
+        let escape = match escape {
+            '`' => "backtick",
+            _ => "backslash",
+        };
+        self.made(&format!("{{{{#{WORD} {always} \"{escape}\"}}}}"), range);
+        self.exact(range.clone());
+        self.made(&format!("{{{{/{WORD}}}}}"), range);
+    }
+
+    /// Text that is made for a directive, whatever it holds.
+    pub(super) fn text(&mut self, text: &str, span: &Range<usize>) {
+        // A tag, since a backslash before a tag would mean something.
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        self.made(&format!("{{{{{WORD} \"{text}\"}}}}"), span);
     }
 
     /// What is made for a directive.
@@ -128,7 +156,7 @@ impl<'a> Writer<'a> {
 fn words(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
     let mut words = Vec::new();
     let mut at = range.start;
-    for word in text[range.clone()].split([' ', '\t']) {
+    for word in text[range.clone()].split([' ', '\t', ',']) {
         let bare = word.trim_start_matches(['"', '\'', ',']);
         let start = at + word.len() - bare.len();
         let length = bare.trim_end_matches(['"', '\'', ',']).len();

@@ -15,6 +15,7 @@ use handlebars::{
 };
 use serde_json::Value as Json;
 
+use super::Site;
 use super::helpers::{ABSENT, HELP, current_arch, failure, text};
 use crate::arch::cases::{Branch, Subject, branches};
 use crate::arch::{ArchMap, ArchName};
@@ -31,7 +32,13 @@ const STEP: &str = "    ";
 
 /// Readies the calls of a tree: names become texts, so that they are looked up per architecture, and each call learns where it
 /// stands. Returns whether there are any.
-pub(super) fn prepare(template: &mut Template, source: &Source) -> bool {
+///
+/// `sites` are the places of an annotated template where lines are written.
+pub(super) fn prepare(
+    template: &mut Template,
+    source: &Source,
+    sites: Option<&(Vec<Site>, char)>,
+) -> bool {
     let mut found = false;
     let mapping: Vec<_> = template.mapping.iter().map(|at| (at.0, at.1)).collect();
     for (element, (line, column)) in template.elements.iter_mut().zip(mapping) {
@@ -46,12 +53,12 @@ pub(super) fn prepare(template: &mut Template, source: &Source) -> bool {
                     let name = param.as_name().unwrap_or_default().to_string();
                     *param = Parameter::Literal(name.into());
                 }
-                place(call, source, source.offset(line, column));
+                place(call, source, source.offset(line, column), sites);
             }
             TemplateElement::HelperBlock(call) => {
                 let branches = [&mut call.template, &mut call.inverse];
                 for branch in branches.into_iter().flatten() {
-                    found |= prepare(branch, source);
+                    found |= prepare(branch, source, sites);
                 }
             }
             _ => {}
@@ -60,24 +67,40 @@ pub(super) fn prepare(template: &mut Template, source: &Source) -> bool {
     found
 }
 
-fn place(call: &mut HelperTemplate, source: &Source, at: usize) {
+fn place(call: &mut HelperTemplate, source: &Source, at: usize, sites: Option<&(Vec<Site>, char)>) {
     let whole = source.text();
-    let line = lines(whole).find(|line| line.contains(&at)).unwrap_or(0..0);
-    let before = &whole[line.start..at.min(line.end)];
-    let blanks = &before[..before.len() - before.trim_start().len()];
-    // Behind something else the lines that follow are one level deeper than its line.
-    let margin = match before.trim().is_empty() {
-        true => blanks.to_string(),
-        false => format!("{blanks}{STEP}"),
+    let site = sites.and_then(|(sites, escape)| {
+        let site = sites.iter().find(|site| site.span.contains(&at))?;
+        Some((site, *escape))
+    });
+    let (margin, end) = match site {
+        // What an annotated template writes is always part of an instruction.
+        Some((site, escape)) => {
+            let before = &whole[site.span.start..at];
+            let own = &before[..before.len() - before.trim_start().len()];
+            let blanks = format!("{}{own}", site.blanks);
+            (margin(&blanks, before), Some(escape))
+        }
+        None => {
+            let line = lines(whole).find(|line| line.contains(&at)).unwrap_or(0..0);
+            let before = &whole[line.start..at.min(line.end)];
+            let blanks = &before[..before.len() - before.trim_start().len()];
+            (margin(blanks, before), continues(whole, at, &whole[line]))
+        }
     };
-    let end = match continues(whole, at, &whole[line]) {
-        Some(escape) => format!(" {escape}"),
-        None => String::new(),
-    };
+    let end = end.map_or(String::new(), |escape| format!(" {escape}"));
     call.hash
         .insert(MARGIN.to_string(), Parameter::Literal(margin.into()));
     call.hash
         .insert(END.to_string(), Parameter::Literal(end.into()));
+}
+
+/// Behind something else the lines that follow are one level deeper than its line.
+fn margin(blanks: &str, before: &str) -> String {
+    match before.trim().is_empty() {
+        true => blanks.to_string(),
+        false => format!("{blanks}{STEP}"),
+    }
 }
 
 /// The escape character, where a line at this place has to be continued for the next to belong to the same instruction.

@@ -12,12 +12,12 @@ use super::case;
 use super::check::{Checker, Frame, Inclusion};
 use super::helpers::{CHOOSE_PARTIAL, STRICT_VALUE, partial_name, signature, variant};
 use super::tags::{MAX_DEPTH, Scan, Tag, TagKind, first_word, scan};
-use super::{MAIN, MOST, block_without_sign, is_go};
+use super::{MAIN, MOST, Site, block_without_sign, is_go};
 use crate::arch::ArchName;
 use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
 use crate::dockerfile::lines;
 use crate::read::too_large;
-use crate::template::Language;
+use crate::template::{Language, annotated};
 
 /// After so many refusals the crate's parser is not asked again: each time it reads the whole text.
 const MOST_REFUSALS: usize = 20;
@@ -25,6 +25,8 @@ const MOST_REFUSALS: usize = 20;
 /// A registry in the making.
 pub(super) struct Loader<'a> {
     pub(super) language: &'a Language<'a>,
+    /// Of a compiled annotated template: the places where lines are written, and what continues a line.
+    pub(super) sites: Option<(Vec<Site>, char)>,
     pub(super) registry: Handlebars<'static>,
     pub(super) texts: BTreeMap<String, Text>,
     pub(super) used: BTreeSet<String>,
@@ -142,9 +144,20 @@ impl Loader<'_> {
             let call = place.clone();
             if let Some(partial) = self.find_partial(&name, place) {
                 self.warn_of_joined_lines(&call, &partial);
+                self.refuse_directives(&partial);
                 self.chain.push(name.clone());
+                let before = self.problems.len();
                 self.load(&name, &partial, inclusion.frames.clone(), inclusion.depth);
                 self.chain.pop();
+                // What a partial lacks, its caller may have forgotten to hand over.
+                for problem in &mut self.problems[before..] {
+                    let own = Arc::ptr_eq(problem.place.source(), &partial);
+                    if own && problem.code == Code::UnknownName && problem.related.is_empty() {
+                        let what =
+                            "it is included from here: a value may be handed over, `name=\"…\"`";
+                        problem.related.push((call.clone(), what.to_string()));
+                    }
+                }
             }
         }
     }
@@ -181,6 +194,21 @@ impl Loader<'_> {
             );
             self.warnings
                 .push(Diagnostic::warning(Code::EscapedTag, place, message).help(help));
+        }
+    }
+
+    /// What an annotated template includes is Handlebars: a directive in it would be a comment and do nothing.
+    fn refuse_directives(&mut self, partial: &Arc<Source>) {
+        if self.sites.is_none() {
+            return;
+        }
+        if let Some(sign) = annotated::first_sign(partial.text()) {
+            let place = Place::new(partial, sign);
+            let message = "a directive does nothing in a file that is included";
+            self.problems.push(
+                Diagnostic::error(Code::MixedDialects, place, message)
+                    .help("what is included is Handlebars: write `{{#only \"arm32v7\"}}…{{/only}}`, `{{name}}`"),
+            );
         }
     }
 
@@ -369,7 +397,9 @@ impl Loader<'_> {
         let tree = self.registry.get_template(name).cloned()?;
         let mut strict = tree.clone();
         self.strict_arguments(&mut strict);
-        if case::prepare(&mut strict, source) {
+        // Partials are text of their own.
+        let sites = self.sites.as_ref().filter(|_| name == MAIN);
+        if case::prepare(&mut strict, source, sites) {
             case::register(&mut self.registry, self.language.map);
         }
         self.registry.register_template(name, strict);

@@ -137,10 +137,25 @@ pub(crate) struct HandlebarsTemplate {
 /// The helper that prints a stretch of an annotated template. Only such templates have it.
 pub(crate) const LITERAL: &str = "\u{f8ff}";
 
-/// The stretches of a template that [`LITERAL`] prints by their numbers.
+/// The helper that makes one word of a Dockerfile of what is in its block, and prints a text as it is without one. Only
+/// annotated templates have it.
+pub(crate) const WORD: &str = "\u{f8ff}word";
+
+/// What an annotated template was compiled to: the stretches that [`LITERAL`] prints by their numbers, and what stands in the
+/// place of lines.
 pub(crate) struct Literals {
     pub(crate) source: Arc<Source>,
     pub(crate) spans: Vec<Range<usize>>,
+    pub(crate) sites: Vec<Site>,
+    /// What continues a line.
+    pub(crate) escape: char,
+}
+
+/// A stretch of compiled text that stands in the place of a line.
+pub(crate) struct Site {
+    pub(crate) span: Range<usize>,
+    /// What the line is indented by.
+    pub(crate) blanks: String,
 }
 
 /// A registry whose templates bear marks, and the sources that the marks count.
@@ -171,7 +186,7 @@ impl HandlebarsTemplate {
         registry.set_strict_mode(true);
         registry.register_escape_fn(no_escape);
         helpers::register(&mut registry);
-        Self::parse_with(source, skip, registry, language)
+        Self::parse_with(source, skip, registry, language, None)
     }
 
     /// Parses what an annotated template was compiled to.
@@ -184,8 +199,9 @@ impl HandlebarsTemplate {
         registry.set_strict_mode(true);
         registry.register_escape_fn(no_escape);
         helpers::register(&mut registry);
-        helpers::register_literals(&mut registry, literals);
-        Self::parse_with(source, 0..0, registry, language)
+        let sites = (literals.sites, literals.escape);
+        helpers::register_literals(&mut registry, literals.source, literals.spans);
+        Self::parse_with(source, 0..0, registry, language, Some(sites))
     }
 
     fn parse_with(
@@ -193,9 +209,11 @@ impl HandlebarsTemplate {
         skip: Range<usize>,
         registry: Handlebars<'static>,
         language: &Language<'_>,
+        sites: Option<(Vec<Site>, char)>,
     ) -> Result<Self, Vec<Diagnostic>> {
         let mut loader = Loader {
             language,
+            sites,
             registry,
             texts: BTreeMap::new(),
             used: BTreeSet::new(),

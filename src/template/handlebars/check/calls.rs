@@ -10,6 +10,7 @@ use super::{Checker, Inclusion, describe};
 use crate::arch::cases::Subject;
 use crate::arch::{Entry, ResolveError};
 use crate::diagnostic::{Code, Place, closest};
+use crate::dockerfile::{INSTRUCTIONS, instructions};
 use crate::document::Located;
 use crate::template::handlebars::helpers::{Form, HELPERS, Keys, Signature, Takes, signature};
 use crate::template::names::{NameKind, Shape};
@@ -46,7 +47,11 @@ impl Checker<'_> {
             return None;
         }
         if !(helper.least..=helper.most).contains(&call.params.len()) {
-            let message = format!("`{name}` is given {} arguments", call.params.len());
+            let message = match call.params.len() {
+                0 => format!("`{name}` is given no argument"),
+                1 => format!("`{name}` is given one argument alone"),
+                more => format!("`{name}` is given {more} arguments"),
+            };
             let help = format!("write {}", helper.usage);
             self.problem(Code::BadArgument, place.clone(), message).help = Some(help);
         } else if helper.takes == Takes::Names {
@@ -102,9 +107,20 @@ impl Checker<'_> {
                 None => place.clone(),
             };
             let message = format!("`{}` begins with one of {}", helper.name, known.join(", "));
-            let help = format!("write {}", helper.usage);
+            let bare = call.params.first().and_then(Parameter::as_name);
+            let help = match bare.filter(|bare| Subject::parse(bare).is_some()) {
+                Some(bare) => format!("put it into quotes: `\"{bare}\"`"),
+                None => format!("write {}", helper.usage),
+            };
             self.problem(Code::BadArgument, place, message).help = Some(help);
             return;
+        }
+        if helper.name == "case"
+            && let Some(instruction) = no_shell(self.source.text(), place.span().start)
+        {
+            let message = format!("`case` writes for a shell, and none reads `{instruction}`");
+            let help = "it belongs into a `RUN` that is no list";
+            self.problem(Code::BadArgument, place.clone(), message).help = Some(help.to_string());
         }
         self.used.insert("arches".to_string());
         for param in call.params.iter().skip(1) {
@@ -121,6 +137,12 @@ impl Checker<'_> {
                 }
                 (Parameter::Path(_), None) if !name.contains(['.', '/', '@']) => {
                     self.path(&name, &place);
+                }
+                (Parameter::Literal(Json::String(text)), _) => {
+                    let place = self.find(text);
+                    let message = format!("`{}` reads names, and this is a text", helper.name);
+                    let help = format!("without quotes it is a name: `{text}`");
+                    self.problem(Code::BadArgument, place, message).help = Some(help);
                 }
                 (_, known) => {
                     let kind = known.as_ref().map_or("no name", describe);
@@ -354,6 +376,23 @@ impl Checker<'_> {
             self.rest = rest;
         }
     }
+}
+
+/// The instruction that a place lies in, where no shell reads it.
+fn no_shell(text: &str, at: usize) -> Option<String> {
+    let all = instructions(text);
+    let own = all.iter().find(|found| found.span.contains(&at))?;
+    let shells = ["RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK", "ONBUILD"];
+    let in_heredoc = !own.lines.iter().any(|line| line.contains(&at));
+    let is_list = || {
+        let first = own.arguments().next();
+        !in_heredoc && first.is_some_and(|word| word.text.starts_with('['))
+    };
+    let known = INSTRUCTIONS.contains(&own.name.as_str());
+    let shell = shells.contains(&own.name.as_str());
+    // A script in a heredoc of COPY is read by a shell, too.
+    let bad = known && ((!shell && !in_heredoc) || (shell && is_list()));
+    bad.then(|| own.name.clone())
 }
 
 /// Where the name of a test stands among the arguments of `if` or `unless`, which take one in parentheses only.

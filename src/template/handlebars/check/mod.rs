@@ -19,9 +19,9 @@ use handlebars::template::{
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::document::Located;
 use crate::template::Language;
-use crate::template::handlebars::LITERAL;
 use crate::template::handlebars::helpers::{Form, Takes, signature};
 use crate::template::handlebars::tags::{Tag, TagKind, is_word_char};
+use crate::template::handlebars::{LITERAL, WORD};
 use crate::template::names::Shape;
 use calls::shape_of_literal;
 
@@ -153,7 +153,7 @@ impl<'a> Checker<'a> {
 
     fn expression(&mut self, call: &HelperTemplate) {
         let name = call.name.as_name().unwrap_or_default().to_string();
-        if name == LITERAL {
+        if [LITERAL, WORD].contains(&name.as_str()) {
             return;
         }
         let bare = call.params.is_empty() && call.hash.is_empty();
@@ -204,6 +204,12 @@ impl<'a> Checker<'a> {
 
     fn block(&mut self, call: &HelperTemplate) {
         let name = call.name.as_name().unwrap_or_default().to_string();
+        if name == WORD {
+            if let Some(template) = &call.template {
+                self.template(template);
+            }
+            return;
+        }
         let shape = self.call(&name, call, Form::Block);
         let inner = match (name.as_str(), shape) {
             ("each", Some(Shape::List(item))) => Some(*item),
@@ -267,6 +273,12 @@ impl<'a> Checker<'a> {
         let mut frame = match call.params.as_slice() {
             [] => self.frames.last().cloned().unwrap_or_else(Frame::root),
             [param, ..] => {
+                if matches!(param, Parameter::Literal(_)) {
+                    let message = format!("`{name}` takes its arguments by name");
+                    let place = Place::new(self.source, self.rest.clone());
+                    self.problem(Code::BadArgument, place, message).help =
+                        Some(format!("write `{{{{> {name} key=…}}}}`"));
+                }
                 let shape = match param.as_name().map(str::to_string) {
                     Some(path) => {
                         let place = self.find(&path);

@@ -105,6 +105,10 @@ impl Checker<'_> {
             _ if is_arch => Some(format!(
                 "an architecture is written in quotes: `\"{name}\"`"
             )),
+            _ if name.len() > 1 && !name.contains(|c: char| c.is_lowercase()) => Some(format!(
+                "an argument of the Dockerfile is `${{{name}}}`; {}",
+                define(name)
+            )),
             (true, _, _) => Some(format!("inside `{opened}` write `@root.{name}`")),
             (_, Some(near), _) => Some(format!("did you mean `{near}`?")),
             (_, None, Shape::Arch) => Some(define(name)),
