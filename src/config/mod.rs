@@ -270,6 +270,8 @@ pub struct Config {
     pub warnings: Vec<Diagnostic>,
     /// The files that the settings were read from: each `crossfile.toml`, then what they name.
     pub files: Vec<PathBuf>,
+    /// Values that `--set` gives for an axis and that are not on it.
+    pub(crate) pins: Vec<Diagnostic>,
     /// The names whose values are this run's only: set on the command line or read from the environment.
     pub(crate) passing: BTreeSet<String>,
     pub(crate) columns: BTreeMap<String, Column>,
@@ -285,6 +287,19 @@ impl Config {
     /// # Errors
     /// Every problem of the settings, each with its place.
     pub fn read(
+        layers: &[Layer],
+        overrides: &Overrides,
+        inputs: &dyn Inputs,
+    ) -> Result<Config, Vec<Diagnostic>> {
+        let config = Config::read_for_folder(layers, overrides, inputs)?;
+        match config.pins.is_empty() {
+            true => Ok(config),
+            false => Err(config.pins),
+        }
+    }
+
+    /// The same for one folder of several: values that `--set` gives for an axis may be on that of another.
+    pub(crate) fn read_for_folder(
         layers: &[Layer],
         overrides: &Overrides,
         inputs: &dyn Inputs,

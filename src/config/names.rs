@@ -11,7 +11,11 @@ use crate::naming::check_template_name;
 use crate::template::{Name, NameKind, Names, Shape};
 
 /// Builds the list; two things of one name are a problem with both places.
-pub(crate) fn names(config: &Config, problems: &mut Vec<Diagnostic>) -> Names {
+pub(crate) fn names(
+    config: &Config,
+    pins: &mut Vec<Diagnostic>,
+    problems: &mut Vec<Diagnostic>,
+) -> Names {
     let mut names = builtin(config);
     for axis in &config.matrix.axes {
         define(
@@ -62,7 +66,7 @@ pub(crate) fn names(config: &Config, problems: &mut Vec<Diagnostic>) -> Names {
             .iter()
             .find(|axis| &axis.name.value == name)
         {
-            Some(axis) => check_pin(axis, var, problems),
+            Some(axis) => check_pin(axis, var, pins),
             None => lay(&mut names, name, of_one(var), &[NameKind::Column], problems),
         }
     }

@@ -160,6 +160,7 @@ pub(crate) fn read(
             .map(|layer| layer.source.path().to_path_buf())
             .chain(named)
             .collect(),
+        pins: Vec::new(),
         passing: BTreeSet::new(),
         columns,
         vars,
@@ -180,7 +181,9 @@ pub(crate) fn read(
             .values_mut()
             .for_each(|settings| settings.header = None);
     }
-    config.names = names::names(&config, &mut problems);
+    let mut pins = Vec::new();
+    config.names = names::names(&config, &mut pins, &mut problems);
+    config.pins = pins;
     config.passing = config.passing_names(overrides.host.is_some());
     config.check_matrix(&mut problems);
     // By file and line: the order in which they are mended.

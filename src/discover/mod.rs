@@ -131,7 +131,11 @@ pub fn config_of(
         .levels
         .last()
         .and_then(|level| level.settings.config.clone());
-    config.ok_or(walk.discovery.problems)
+    match config {
+        Some(config) if config.pins.is_empty() => Ok(config),
+        Some(config) => Err(config.pins.clone()),
+        None => Err(walk.discovery.problems),
+    }
 }
 
 /// What holds in one folder of the walk.

@@ -28,7 +28,7 @@ impl Settings {
         problems: &mut Vec<Diagnostic>,
         outputs: &mut Vec<GlobMatcher>,
     ) -> Settings {
-        let config = match Config::read(layers, overrides, inputs) {
+        let config = match Config::read_for_folder(layers, overrides, inputs) {
             Ok(config) => config,
             Err(found) => {
                 problems.extend(found);

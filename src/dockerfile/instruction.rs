@@ -136,11 +136,19 @@ fn instruction(
         continued = continuation(text, &line, escape);
         lines.push(line);
     }
-    let mut words: Vec<Word> = Vec::new();
-    for line in &lines {
-        let to = continuation(text, line, escape).map_or(line.end, |escape| escape.start);
-        words.extend(split(text, line.start..to));
-    }
+    let bodies: Vec<Range<usize>> = lines
+        .iter()
+        .map(|line| {
+            let to = continuation(text, line, escape).map_or(line.end, |escape| escape.start);
+            line.start..to
+        })
+        .collect();
+    let first_word = text[from..].split_whitespace().next().unwrap_or_default();
+    let assigns = ["ENV", "LABEL", "ARG"];
+    let escapes = assigns
+        .iter()
+        .any(|name| first_word.eq_ignore_ascii_case(name));
+    let mut words = split(text, &bodies, escapes.then_some(escape));
     let name = match words.is_empty() {
         true => String::new(),
         false => words.remove(0).text.to_ascii_uppercase(),
@@ -182,50 +190,65 @@ fn instruction(
     }
 }
 
-/// The escape character that continues a line; blanks behind it do not matter.
+/// The escape character that continues a line; blanks behind it do not matter. Two of them are text.
 fn continuation(text: &str, line: &Range<usize>, escape: char) -> Option<Range<usize>> {
     let body = text[line.clone()].trim_end_matches(['\n', '\r', ' ', '\t']);
     let before = body.strip_suffix(escape)?;
+    if before.ends_with(escape) {
+        return None;
+    }
     let start = line.start + before.len();
     Some(start..start + escape.len_utf8())
 }
 
-/// Splits at blanks outside of quotes. Quotes around a whole word are left out of its text.
-fn split(text: &str, range: Range<usize>) -> Vec<Word> {
+/// Splits what lines hold at blanks outside of quotes; a word and its quotes may go on in the next line. Quotes around a whole
+/// word are left out of its text. `escape` is given for instructions in which it keeps a blank or a quote from meaning
+/// anything, outside of single quotes.
+fn split(text: &str, lines: &[Range<usize>], escape: Option<char>) -> Vec<Word> {
     let mut words = Vec::new();
-    let mut start: Option<usize> = None;
+    let mut word: Option<(String, Range<usize>)> = None;
     let mut quote: Option<char> = None;
-    let mut push = |from: usize, to: usize| {
-        let raw = &text[from..to];
+    let mut push = |(raw, span): (String, Range<usize>)| {
         let unquoted = ['"', '\''].iter().find_map(|quote| {
             let inner = raw.strip_prefix(*quote)?.strip_suffix(*quote)?;
-            (!inner.contains(*quote)).then_some(inner)
+            (!inner.contains(*quote)).then(|| inner.to_string())
         });
         words.push(Word {
-            text: unquoted.unwrap_or(raw).to_string(),
-            span: from..to,
+            text: unquoted.unwrap_or(raw),
+            span,
         });
     };
-    for (at, c) in text[range.clone()].char_indices() {
-        let at = range.start + at;
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => {}
-            None if c.is_whitespace() => {
-                if let Some(from) = start.take() {
-                    push(from, at);
-                }
+    for line in lines {
+        let mut chars = text[line.clone()].char_indices();
+        while let Some((at, c)) = chars.next() {
+            let at = line.start + at;
+            if c.is_whitespace() && quote.is_none() {
+                word.take().into_iter().for_each(&mut push);
                 continue;
             }
-            None if c == '"' || c == '\'' => quote = Some(c),
-            None => {}
+            let (raw, span) = word.get_or_insert_with(|| (String::new(), at..at));
+            raw.push(c);
+            span.end = at + c.len_utf8();
+            match quote {
+                _ if Some(c) == escape && quote != Some('\'') => {
+                    if let Some((at, c)) = chars.next() {
+                        raw.push(c);
+                        span.end = line.start + at + c.len_utf8();
+                    }
+                }
+                Some(open) if c == open => quote = None,
+                None if c == '"' || c == '\'' => quote = Some(c),
+                _ => {}
+            }
         }
-        start.get_or_insert(at);
     }
-    if let Some(from) = start {
-        push(from, range.end);
-    }
+    word.into_iter().for_each(&mut push);
     words
+}
+
+/// Whether a word opens a heredoc.
+pub(crate) fn opens_heredoc(word: &str) -> bool {
+    heredoc(word).is_some()
 }
 
 /// The word that closes a heredoc which `word` opens, and whether tabs before it count: `<<EOF`, `<<-"EOF"`, `3<<EOF`.

@@ -4,8 +4,8 @@ mod instruction;
 
 use std::ops::Range;
 
-pub(crate) use instruction::instructions_with;
 pub use instruction::{Instruction, Word, escape, instructions};
+pub(crate) use instruction::{instructions_with, opens_heredoc};
 
 /// The instructions of a Dockerfile, from Docker's Dockerfile reference.
 pub const INSTRUCTIONS: &[&str] = &[

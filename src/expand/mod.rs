@@ -55,6 +55,8 @@ pub struct Expander<'a> {
     cells: Vec<(Cell, Context)>,
     output: Result<Output, Vec<Diagnostic>>,
     elsewhere: bool,
+    /// Whether there are cells whose Dockerfiles are written by hand.
+    has_written: bool,
 }
 
 impl<'a> Expander<'a> {
@@ -79,10 +81,11 @@ impl<'a> Expander<'a> {
             let settings = config.arch.get(&cell.arch);
             settings.is_some_and(|settings| settings.dockerfile.is_some())
         };
-        let cells = cells.into_iter().filter(|cell| !written(cell));
+        let (by_hand, cells): (Vec<Cell>, Vec<Cell>) = cells.into_iter().partition(written);
         Expander {
             config,
-            cells: config.contexts(&cells.collect::<Vec<_>>()),
+            has_written: !by_hand.is_empty(),
+            cells: config.contexts(&cells),
             output: Output::parse(config),
             elsewhere: false,
         }
@@ -143,6 +146,11 @@ impl<'a> Expander<'a> {
                 Err(failures.into_diagnostics(&all))
             }
         }
+    }
+
+    /// Whether there is no cell at all, written by hand or not.
+    pub(crate) fn makes_nothing(&self) -> bool {
+        self.cells.is_empty() && !self.has_written
     }
 
     /// The names that the output patterns use.

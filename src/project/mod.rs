@@ -174,6 +174,7 @@ impl Project {
                 .any(|(config, _)| Arc::ptr_eq(config, &found.config))
             {
                 configs.push((Arc::clone(&found.config), found.config.arches.clone()));
+                problems.extend(found.config.pins.iter().cloned());
             }
         }
         if selection.arches.is_empty() {
@@ -286,6 +287,23 @@ impl Project {
                 .for_each(|partial| kept.add(partial, "a partial"));
             expansion.problems.extend(job.problems);
             expansion.outcomes.extend(job.outcomes);
+        }
+        for (config, expander) in &expanders {
+            let own = |(_, found, kind): &&(&Tree, &Found, Kind)| {
+                *kind == Kind::Template && Arc::ptr_eq(config, &found.config)
+            };
+            if let Some((_, found, _)) = ours.iter().find(own)
+                && expander.makes_nothing()
+            {
+                let message = "nothing is made of this: the project has no such cell";
+                let help = match selection.arches.is_empty() {
+                    true => "look at `[matrix]` and the `arches` that its cells have",
+                    false => "look at `--arch`, and at the `arches` that cells of the matrix have",
+                };
+                let place = Place::file(&found.path);
+                let problem = Diagnostic::warning(Code::Unused, place, message);
+                expansion.problems.push(problem.help(help));
+            }
         }
         let missing = by_hand.into_iter().filter(|(_, there)| !there);
         let mut missing: Vec<Diagnostic> = missing

@@ -118,8 +118,18 @@ pub(crate) fn late_declaration(source: &Arc<Source>) -> Option<Diagnostic> {
 /// directive. What stands in `#:` lines is theirs.
 pub(crate) fn detect(text: &str, names: &Names) -> Option<Dialect> {
     let rest = annotated::without_directives(text);
-    let others = detect_in(&rest, names);
-    others.or_else(|| annotated::first_sign(text).map(|_| Dialect::Annotated))
+    let is_annotated = annotated::first_sign(text).is_some();
+    match detect_in(&rest, names) {
+        // Beside directives `{{ x }}` may be anybody's; a name or a helper of ours is not.
+        Some(Dialect::Handlebars) if is_annotated => {
+            match handlebars::known_tags(&rest, names).next() {
+                Some(_) => Some(Dialect::Handlebars),
+                None => Some(Dialect::Annotated),
+            }
+        }
+        None if is_annotated => Some(Dialect::Annotated),
+        found => found,
+    }
 }
 
 fn detect_in(text: &str, names: &Names) -> Option<Dialect> {

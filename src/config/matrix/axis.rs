@@ -54,6 +54,7 @@ pub(super) fn add(
                     matrix.files.push(file);
                     matrix.used.insert(name.value.clone());
                     // Nothing by nothing would hide the problems of what comes after.
+                    axis.entries.clone_from(&entries);
                     if !entries.is_empty() {
                         multiply(matrix, &axis, |_| {
                             let entries = entries.iter();
@@ -163,15 +164,15 @@ fn listed(name: &str, items: &[Node], problems: &mut Vec<Diagnostic>) -> Vec<Val
 }
 
 /// What an entry of a file says for its points.
-#[derive(Default)]
-struct Entry {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entry {
     arches: Option<Vec<ArchName>>,
     vars: BTreeMap<String, Var>,
     arch_vars: BTreeMap<ArchName, BTreeMap<String, Var>>,
 }
 
 impl Entry {
-    fn lay_on(&self, point: &mut Point) {
+    pub(super) fn lay_on(&self, point: &mut Point) {
         if self.arches.is_some() {
             point.arches.clone_from(&self.arches);
         }

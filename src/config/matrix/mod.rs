@@ -16,6 +16,7 @@ use crate::config::{ImageSettings, Inputs, Var, keys};
 use crate::diagnostic::{Code, Diagnostic, Place, closest};
 use crate::document::{Fields, Located, Node, NodeValue, Table};
 use crate::value::Value;
+use axis::Entry;
 pub(crate) use select::Selector;
 
 /// An axis of the matrix.
@@ -26,6 +27,8 @@ pub(crate) struct Axis {
     pub(crate) values: Vec<Value>,
     /// Their texts, by which they are told apart.
     texts: HashSet<Option<String>>,
+    /// What a file says for its values.
+    entries: Vec<(Value, Entry)>,
 }
 
 /// A value on every axis.
@@ -295,10 +298,16 @@ impl Matrix {
                 axis.note(value);
             }
             added += 1;
-            self.points.push(Point {
-                axes,
-                ..Point::default()
-            });
+            let mut point = Point::default();
+            for (axis, (_, value)) in self.axes.iter().zip(&axes) {
+                let own = axis
+                    .entries
+                    .iter()
+                    .find(|(known, _)| known.text() == value.text());
+                own.into_iter()
+                    .for_each(|(_, entry)| entry.lay_on(&mut point));
+            }
+            self.points.push(Point { axes, ..point });
         }
         (added, true)
     }
@@ -317,7 +326,13 @@ impl Matrix {
                     vars.extend(pairs.map(|(name, var)| (name.clone(), var.clone())));
                 };
                 match &rule.selector.arches {
-                    None => own(&mut point.vars),
+                    None => {
+                        own(&mut point.vars);
+                        // Over what was said before for single architectures, too.
+                        for vars in point.arch_vars.values_mut() {
+                            vars.retain(|name, _| !rule.vars.contains_key(name));
+                        }
+                    }
                     Some(arches) => {
                         for arch in arches {
                             own(point.arch_vars.entry(arch.clone()).or_default());
@@ -335,6 +350,7 @@ impl Axis {
             name: name.clone(),
             values: Vec::new(),
             texts: HashSet::new(),
+            entries: Vec::new(),
         }
     }
 

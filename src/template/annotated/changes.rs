@@ -99,6 +99,7 @@ pub(super) fn above(
     directive: &Directive,
     instruction: &Instruction,
     inner: &[Directive],
+    escape: char,
 ) -> Result<Vec<Change>, Diagnostic> {
     if let Some(wanted) = directive.kind.instruction()
         && instruction.name != wanted
@@ -109,8 +110,8 @@ pub(super) fn above(
         return Err(problem(source, &directive.span, message, help));
     }
     match directive.kind {
-        Kind::From => image(source, directive, instruction),
-        Kind::Arg | Kind::Env | Kind::Label => assignments(source, directive, instruction),
+        Kind::From => image(source, directive, instruction, escape),
+        Kind::Arg | Kind::Env | Kind::Label => assignments(source, directive, instruction, escape),
         _ => {
             let mut parts = Vec::new();
             let mut at = instruction.span.start;
@@ -119,7 +120,7 @@ pub(super) fn above(
                 at = line.end;
             }
             parts.push(at..instruction.span.end);
-            replacement(source, directive, &parts)
+            replacement(source, directive, &parts, escape)
         }
     }
 }
@@ -129,8 +130,9 @@ fn image(
     source: &Arc<Source>,
     directive: &Directive,
     instruction: &Instruction,
+    escape: char,
 ) -> Result<Vec<Change>, Diagnostic> {
-    if words(source.text(), &directive.argument).len() != 1 {
+    if words(source, &directive.argument, escape)?.len() != 1 {
         let help = "the platform and the name of the stage stay as they are";
         let message = "`from` takes one image";
         return Err(problem(source, &directive.argument, message, help));
@@ -149,8 +151,9 @@ fn assignments(
     source: &Arc<Source>,
     directive: &Directive,
     instruction: &Instruction,
+    escape: char,
 ) -> Result<Vec<Change>, Diagnostic> {
-    let pairs = words(source.text(), &directive.argument);
+    let pairs = words(source, &directive.argument, escape)?;
     let mut changes: Vec<Change> = Vec::new();
     for pair in &pairs {
         let Some(at) = source.text()[pair.clone()].find('=') else {
@@ -185,7 +188,14 @@ fn assignment(
     let value = pair.start + length + 1..pair.end;
     let words: Vec<&Word> = instruction.words.iter().collect();
     let named = |word: &&&Word| word.text.split('=').next() == Some(name);
-    if let Some(word) = words.iter().find(named) {
+    // `ENV NAME some words` is one name; the words are no names.
+    let has_sign = |word: &&Word| text[word.span.clone()].contains('=');
+    let old_form = directive.kind != Kind::Arg && !words.first().is_some_and(has_sign);
+    let names = match old_form {
+        true => &words[..words.len().min(1)],
+        false => &words[..],
+    };
+    if let Some(word) = names.iter().find(named) {
         // `ARG NAME` has no default yet, and `ENV NAME some words` none of the equals signs.
         let end = word.span.end;
         return Ok(match text[word.span.clone()].find('=') {
@@ -204,7 +214,7 @@ fn assignment(
             }
         });
     }
-    let names = words.iter().filter_map(|word| word.text.split('=').next());
+    let names = names.iter().filter_map(|word| word.text.split('=').next());
     let message = format!("the `{}` has no `{name}`", instruction.name);
     let help = format!("it has: {}", names.collect::<Vec<_>>().join(", "));
     let place = pair.start..pair.start + length;
@@ -216,8 +226,9 @@ pub(super) fn replacement(
     source: &Arc<Source>,
     directive: &Directive,
     parts: &[Range<usize>],
+    escape: char,
 ) -> Result<Vec<Change>, Diagnostic> {
-    let both = words(source.text(), &directive.argument);
+    let both = words(source, &directive.argument, escape)?;
     let [old, new] = both.as_slice() else {
         let usage = directive.kind.usage();
         let help = format!("write `{usage}`, a text with blanks in quotes");
@@ -261,13 +272,17 @@ fn unquoted(text: &str, word: &Range<usize>) -> Range<usize> {
 }
 
 /// The words of a range: blanks in quotes and in tags are parts of them.
-fn words(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
+fn words(
+    source: &Arc<Source>,
+    range: &Range<usize>,
+    escape: char,
+) -> Result<Vec<Range<usize>>, Diagnostic> {
     let mut words: Vec<Range<usize>> = Vec::new();
-    let mut quote: Option<char> = None;
+    let mut quote: Option<(char, usize)> = None;
     let mut in_tag = false;
     let mut in_word = false;
-    let part = &text[range.clone()];
-    let mut chars = part.char_indices().peekable();
+    let part = &source.text()[range.clone()];
+    let mut chars = part.char_indices();
     while let Some((at, char)) = chars.next() {
         let end = range.start + at + char.len_utf8();
         if char.is_whitespace() && quote.is_none() && !in_tag {
@@ -283,15 +298,22 @@ fn words(text: &str, range: &Range<usize>) -> Vec<Range<usize>> {
             _ if in_tag => in_tag = !part[at..].starts_with("}}"),
             '{' if part[at..].starts_with("{{") => in_tag = true,
             // What is escaped ends no quote and no word.
-            '\\' => {
+            _ if char == escape && quote.is_none_or(|(quote, _)| quote != '\'') => {
                 if let (Some((at, char)), Some(word)) = (chars.next(), words.last_mut()) {
                     word.end = range.start + at + char.len_utf8();
                 }
             }
-            '"' | '\'' if quote.is_none() => quote = Some(char),
-            _ if quote == Some(char) => quote = None,
+            '"' | '\'' if quote.is_none() => quote = Some((char, range.start + at)),
+            _ if quote.is_some_and(|(quote, _)| quote == char) => quote = None,
             _ => {}
         }
     }
-    words
+    match quote {
+        Some((quote, at)) => {
+            let help = format!("close it; where it is meant itself write `{escape}{quote}`");
+            let message = "this quote is never closed";
+            Err(problem(source, &(at..range.end), message, help))
+        }
+        None => Ok(words),
+    }
 }

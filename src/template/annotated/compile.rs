@@ -8,18 +8,13 @@ use super::changes::{self, Change, Form};
 use super::directive::{Directive, Kind, is_directive, opened, read};
 use super::writer::Writer;
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
-use crate::dockerfile::{Instruction, escape, instructions_with, lines};
-use crate::template::handlebars::Site;
+use crate::dockerfile::{Instruction, escape, instructions_with, lines, opens_heredoc};
 
 /// What a template is compiled to.
 pub(super) struct Compiled {
     pub(super) mapping: Mapping,
     /// The stretches of the template that the tags print.
     pub(super) literals: Vec<Range<usize>>,
-    /// What is written in the place of lines, each with the blanks that its line begins with.
-    pub(super) sites: Vec<Site>,
-    /// What continues a line of the Dockerfile.
-    pub(super) escape: char,
     /// What is wrong with directives. They are left out, so that the rest can be looked at.
     pub(super) problems: Vec<Diagnostic>,
     pub(super) warnings: Vec<Diagnostic>,
@@ -49,8 +44,6 @@ pub(super) fn compile(source: &Arc<Source>, skip: &Range<usize>) -> Compiled {
             pieces: compiler.writer.pieces,
         },
         literals: compiler.writer.literals,
-        sites: compiler.writer.sites,
-        escape,
         problems: compiler.problems,
         warnings: compiler.warnings,
     }
@@ -200,7 +193,12 @@ impl Compiler<'_> {
     /// Refuses braces where a directive's argument goes into a tag.
     fn plain(&mut self, directive: &Directive) -> bool {
         let argument = &self.text[directive.argument.clone()];
-        let good = !argument.contains("{{") && !argument.contains("}}");
+        // Braces in quotes are text, as in `#: include part x="{"`.
+        let bare = argument.split('"').step_by(2);
+        let mut bare = bare.flat_map(str::chars);
+        let good = !argument.contains("{{")
+            && !argument.contains("}}")
+            && !bare.any(|char| char == '{' || char == '}');
         if !good {
             let message = format!("`{}` takes no braces", directive.kind.word());
             let help = format!("write the name alone, as `{}`", directive.kind.usage());
@@ -268,11 +266,19 @@ impl Compiler<'_> {
             });
         } else {
             for change in &changes {
-                let made = changes::above(self.source, change, instruction, &inner);
+                let made = changes::above(self.source, change, instruction, &inner, self.escape);
                 found.extend(self.or_problem(made));
             }
         }
         let gates = self.good(gates);
+        let repeated = gates.iter().find(|gate| gate.kind == Kind::Each);
+        if let Some(each) = repeated
+            && !self.text[instruction.span.clone()].ends_with('\n')
+        {
+            let message =
+                "the file ends without a line break, and what is repeated would stand in one line";
+            self.problem(each.span.clone(), message, "end the file with a line break");
+        }
         gates.iter().for_each(|gate| self.writer.open_gate(gate));
         match writes.is_empty() {
             true => self.lines(instruction, &inner, found),
@@ -341,6 +347,16 @@ impl Compiler<'_> {
         if inner.is_empty() {
             return self.with_changes(self.at..instruction.span.end, &changes);
         }
+        for change in &changes {
+            let within = |directive: &&Directive| {
+                change.range.start < directive.line.start && directive.line.end < change.range.end
+            };
+            if inner.iter().any(|directive| within(&directive)) {
+                let message = "there are directives in the middle of what this changes";
+                let help = "change it with `#: write` line by line, or take those out";
+                self.problem(change.by.clone(), message, help);
+            }
+        }
         let mut waiting: Vec<&Directive> = Vec::new();
         let mut inner = inner.iter().peekable();
         for line in &instruction.lines {
@@ -351,6 +367,14 @@ impl Compiler<'_> {
             }
             if waiting.is_empty() {
                 continue;
+            }
+            let opener = instruction.words.iter().find(|word| {
+                line.contains(&word.span.start) && opens_heredoc(&self.text[word.span.clone()])
+            });
+            if let (Some(_), Some(first)) = (opener, waiting.first()) {
+                let message = "this line opens a heredoc, whose text does not go with it";
+                let help = "put the directive above the instruction, or the heredoc into an instruction of its own";
+                self.problem(first.span.clone(), message, help);
             }
             self.with_changes(self.at..line.start, &changes);
             let (gates, own): (Vec<&Directive>, Vec<&Directive>) = std::mem::take(&mut waiting)
@@ -365,10 +389,10 @@ impl Compiler<'_> {
                 match directive.kind {
                     Kind::Write => {
                         let body = self.body_of(line, instruction);
-                        if changes
-                            .iter()
-                            .any(|change| change.range.start == body.start)
-                        {
+                        let same = |change: &Change| {
+                            change.form == Form::Lines && change.range.start == body.start
+                        };
+                        if changes.iter().any(same) {
                             continue;
                         }
                         // A continuation that is written out stands for the line's own.
@@ -389,6 +413,7 @@ impl Compiler<'_> {
                             self.source,
                             directive,
                             std::slice::from_ref(line),
+                            self.escape,
                         );
                         changes.extend(self.or_problem(made));
                     }
@@ -445,7 +470,7 @@ impl Compiler<'_> {
             }
             match change.form {
                 Form::Word { always } => self.writer.word(text, always, self.escape),
-                Form::Plain | Form::Lines => self.writer.words_and_tags(text, &line),
+                Form::Plain | Form::Lines => self.writer.words_and_tags(text),
             }
         }
     }

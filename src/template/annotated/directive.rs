@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
+use crate::template::handlebars::{TagKind, scan};
 
 /// What a directive does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,20 +195,51 @@ pub(super) fn opened(source: &Arc<Source>, begin: &Directive) -> Result<Directiv
     }
 }
 
-/// Refuses a tag that the line does not end: the rest of the template would be part of it.
-fn unclosed(source: &Arc<Source>, argument: &Range<usize>) -> Result<(), Diagnostic> {
+/// Refuses tags that reach out of the line: the rest of the template would be part of them.
+fn closed(source: &Arc<Source>, argument: &Range<usize>) -> Result<(), Diagnostic> {
     let text = &source.text()[argument.clone()];
-    let mut at = 0;
-    while let Some(open) = text[at..].find("{{").map(|found| at + found) {
-        let Some(close) = text[open..].find("}}") else {
-            let place = Place::new(source, argument.start + open..argument.end);
-            let message = "`{{` is never closed";
-            let help = "a tag ends with two braces, in the line that it begins in";
-            return Err(Diagnostic::error(Code::TemplateSyntax, place, message).help(help));
-        };
-        at = open + close + 2;
+    let found = scan(text);
+    let problem = |span: Range<usize>, message: &str, help: &str| {
+        let place = Place::new(
+            source,
+            argument.start + span.start..argument.start + span.end,
+        );
+        Err(Diagnostic::error(Code::TemplateSyntax, place, message).help(help))
+    };
+    let comment = text
+        .match_indices("{{!--")
+        .find(|(at, _)| !text[*at..].contains("--}}"));
+    let unclosed = found.unclosed.into_iter().next();
+    // A brace or two at the very end open nothing: `f() {`.
+    let unclosed = unclosed.filter(|span| !text[span.clone()].trim_matches('{').is_empty());
+    if let Some(span) = comment.map(|(at, _)| at..text.len()).or(unclosed) {
+        let help = "a tag ends with two braces, in the line that it begins in";
+        return problem(span, "`{{` is never closed", help);
     }
-    Ok(())
+    let mut open: Vec<Range<usize>> = Vec::new();
+    for tag in found.tags {
+        let stray = match tag.kind {
+            TagKind::Open => {
+                open.push(tag.span.clone());
+                false
+            }
+            TagKind::Close => open.pop().is_none(),
+            TagKind::Else => open.is_empty(),
+            _ => false,
+        };
+        if stray {
+            let help = "a gate is a directive of its own: `#: unless TEST`, `#: except ARCH`";
+            return problem(tag.span, "this belongs to no block of the line", help);
+        }
+    }
+    match open.pop() {
+        Some(span) => problem(
+            span,
+            "this block is not ended in its line",
+            "for more than a line there is `#: begin if TEST` … `#: end`",
+        ),
+        None => Ok(()),
+    }
 }
 
 fn named(
@@ -244,7 +276,7 @@ fn named(
                 Kind::Write => word.end + 1..argument.end,
                 _ => argument,
             };
-            unclosed(source, &argument)?;
+            closed(source, &argument)?;
             return Ok(Directive {
                 kind: *kind,
                 span: word.start..argument.end.max(word.end),

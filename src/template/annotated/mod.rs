@@ -125,8 +125,6 @@ impl Annotated {
         let literals = Literals {
             source: Arc::clone(source),
             spans: compiled.literals,
-            sites: compiled.sites,
-            escape: compiled.escape,
         };
         let mut problems = compiled.problems;
         let mut warnings = compiled.warnings;

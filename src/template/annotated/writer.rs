@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::directive::{Directive, Kind};
 use super::{Piece, PieceKind};
-use crate::template::handlebars::{LITERAL, Site, WORD};
+use crate::template::handlebars::{LITERAL, WORD};
 
 pub(super) struct Writer<'a> {
     /// The annotated template.
@@ -19,8 +19,6 @@ pub(super) struct Writer<'a> {
     pub(super) pieces: Vec<Piece>,
     /// The stretches of the template that the numbered tags print.
     pub(super) literals: Vec<Range<usize>>,
-    /// What stands in the place of lines, for calls that write several.
-    pub(super) sites: Vec<Site>,
 }
 
 impl<'a> Writer<'a> {
@@ -31,7 +29,6 @@ impl<'a> Writer<'a> {
             out: String::new(),
             pieces: Vec::new(),
             literals: Vec::new(),
-            sites: Vec::new(),
         }
     }
 
@@ -111,19 +108,12 @@ impl<'a> Writer<'a> {
         self.out.push_str(&self.text[range]);
     }
 
-    /// What a directive says as text, with tags in it, in the place of what `line` holds.
-    pub(super) fn words_and_tags(&mut self, range: &Range<usize>, line: &Range<usize>) {
-        // A backslash at its end would make text of the tag that follows.
-        let text = self.text[range.clone()].trim_end_matches('\\');
+    /// What a directive says as text, with tags in it.
+    pub(super) fn words_and_tags(&mut self, range: &Range<usize>) {
+        // A backslash at its end would make text of the tag that follows, and a brace would be part of it.
+        let text = self.text[range.clone()].trim_end_matches(['\\', '{']);
         let end = range.start + text.len();
-        let line = &self.text[line.clone()];
-        let blanks = line.len() - line.trim_start().len();
-        let start = self.out.len();
         self.exact(range.start..end);
-        self.sites.push(Site {
-            span: start..self.out.len(),
-            blanks: line[..blanks].to_string(),
-        });
         self.literal(end..range.end);
     }
 
@@ -134,7 +124,7 @@ impl<'a> Writer<'a> {
             _ => "backslash",
         };
         self.made(&format!("{{{{#{WORD} {always} \"{escape}\"}}}}"), range);
-        self.exact(range.clone());
+        self.words_and_tags(range);
         self.made(&format!("{{{{/{WORD}}}}}"), range);
     }
 

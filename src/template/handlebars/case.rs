@@ -1,47 +1,39 @@
 //! `{{case "TARGETARCH" url sha256}}`: a shell's `case` that sets a variable per name for each architecture, and
 //! `{{words "TARGETARCH"}}`, the words of one branch for a loop over `arches`.
 //!
-//! The lines of a `case` are indented as the tag is, and continued with the escape character where the tag stands in an
-//! instruction and not in a heredoc. Both are known from the template's text alone, so they are put into the syntax tree.
+//! The lines of a `case` are indented as the first is, and continued with the escape character where they stand in an
+//! instruction and not in a heredoc. What instruction that is only the whole rendered text tells: the helper prints marks, and
+//! [`breaks`] finds out what stands in their place.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
-use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
+use handlebars::template::{Parameter, TemplateElement};
 use handlebars::{
     Context, Handlebars, Helper, HelperDef, JsonRender, RenderContext, RenderError, ScopedJson,
     Template,
 };
 use serde_json::Value as Json;
 
-use super::Site;
 use super::helpers::{ABSENT, HELP, current_arch, failure, text};
 use crate::arch::cases::{Branch, Subject, branches};
 use crate::arch::{ArchMap, ArchName};
 use crate::context::ARCH_KEY;
-use crate::diagnostic::Source;
-use crate::dockerfile::{INSTRUCTIONS, escape, instructions, lines};
+use crate::dockerfile::{INSTRUCTIONS, escape, instructions};
 
-/// Arguments that the syntax tree gets: no template can write such keys.
-const MARGIN: &str = "\u{0}margin";
-const END: &str = "\u{0}end";
+/// Stands for a line break in what a `case` prints; how the line before it ends, and how the next begins, is known only when
+/// all around it is rendered. Unicode keeps the code points for a program's own use.
+const BREAK: char = '\u{fdd2}';
+/// The same before a line that is a level deeper.
+const DEEPER: char = '\u{fdd3}';
 
 /// What one level of a `case` is indented by.
 const STEP: &str = "    ";
 
-/// Readies the calls of a tree: names become texts, so that they are looked up per architecture, and each call learns where it
-/// stands. Returns whether there are any.
-///
-/// `sites` are the places of an annotated template where lines are written.
-pub(super) fn prepare(
-    template: &mut Template,
-    source: &Source,
-    sites: Option<&(Vec<Site>, char)>,
-) -> bool {
+/// Readies the calls of a tree: names become texts, so that they are looked up per architecture. Returns whether there are any.
+pub(super) fn prepare(template: &mut Template) -> bool {
     let mut found = false;
-    let mapping: Vec<_> = template.mapping.iter().map(|at| (at.0, at.1)).collect();
-    for (element, (line, column)) in template.elements.iter_mut().zip(mapping) {
+    for element in &mut template.elements {
         match element {
             TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => {
                 let name = call.name.as_name().unwrap_or_default();
@@ -53,12 +45,11 @@ pub(super) fn prepare(
                     let name = param.as_name().unwrap_or_default().to_string();
                     *param = Parameter::Literal(name.into());
                 }
-                place(call, source, source.offset(line, column), sites);
             }
             TemplateElement::HelperBlock(call) => {
                 let branches = [&mut call.template, &mut call.inverse];
                 for branch in branches.into_iter().flatten() {
-                    found |= prepare(branch, source, sites);
+                    found |= prepare(branch);
                 }
             }
             _ => {}
@@ -67,57 +58,68 @@ pub(super) fn prepare(
     found
 }
 
-fn place(call: &mut HelperTemplate, source: &Source, at: usize, sites: Option<&(Vec<Site>, char)>) {
-    let whole = source.text();
-    let site = sites.and_then(|(sites, escape)| {
-        let site = sites.iter().find(|site| site.span.contains(&at))?;
-        Some((site, *escape))
-    });
-    let (margin, end) = match site {
-        // What an annotated template writes is always part of an instruction.
-        Some((site, escape)) => {
-            let before = &whole[site.span.start..at];
-            let own = &before[..before.len() - before.trim_start().len()];
-            let blanks = format!("{}{own}", site.blanks);
-            (margin(&blanks, before), Some(escape))
-        }
-        None => {
-            let line = lines(whole).find(|line| line.contains(&at)).unwrap_or(0..0);
-            let before = &whole[line.start..at.min(line.end)];
-            let blanks = &before[..before.len() - before.trim_start().len()];
-            (margin(blanks, before), continues(whole, at, &whole[line]))
-        }
-    };
-    let end = end.map_or(String::new(), |escape| format!(" {escape}"));
-    call.hash
-        .insert(MARGIN.to_string(), Parameter::Literal(margin.into()));
-    call.hash
-        .insert(END.to_string(), Parameter::Literal(end.into()));
-}
-
-/// Behind something else the lines that follow are one level deeper than its line.
-fn margin(blanks: &str, before: &str) -> String {
-    match before.trim().is_empty() {
-        true => blanks.to_string(),
-        false => format!("{blanks}{STEP}"),
+/// The line breaks of a rendered text's `case`s, in order: with the escape character where the line has to be continued for
+/// the next to belong to the same instruction, and with the blanks that the first line of the `case` begins with.
+pub(super) fn breaks(text: &str) -> Vec<String> {
+    if !text.contains([BREAK, DEEPER]) {
+        return Vec::new();
     }
-}
-
-/// The escape character, where a line at this place has to be continued for the next to belong to the same instruction.
-fn continues(text: &str, at: usize, line: &str) -> Option<char> {
     let escape = escape(text);
-    let all = instructions(text);
-    let own = all.iter().find(|found| found.span.contains(&at));
-    match own.filter(|own| INSTRUCTIONS.contains(&own.name.as_str())) {
-        // Elsewhere in it is a heredoc.
-        Some(own) => own
-            .lines
-            .iter()
-            .any(|line| line.contains(&at))
-            .then_some(escape),
-        // A script, or a partial that is part of an instruction: its own line tells.
-        None => line.trim_end().ends_with(escape).then_some(escape),
+    let mut found: Vec<(usize, &str, String)> = Vec::new();
+    let mut whole = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let ending = match line.ends_with("\r\n") {
+            true => "\r\n",
+            false => "\n",
+        };
+        let first = line.split([BREAK, DEEPER]).next().unwrap_or_default();
+        let before = first.split("case \"").next().unwrap_or_default();
+        let blanks = &before[..before.len() - before.trim_start().len()];
+        // Behind something else the lines that follow are one level deeper than its line.
+        let margin = match before.trim().is_empty() {
+            true => blanks.to_string(),
+            false => format!("{blanks}{STEP}"),
+        };
+        for char in line.chars() {
+            match char {
+                BREAK | DEEPER => {
+                    let step = if char == DEEPER { STEP } else { "" };
+                    whole.push(' ');
+                    found.push((whole.len(), ending, format!("{margin}{step}")));
+                    whole.push(escape);
+                    whole.push_str(ending);
+                }
+                char => whole.push(char),
+            }
+        }
     }
+    let all = instructions(&whole);
+    let mut next = 0;
+    let breaks = found.into_iter().map(|(at, ending, margin)| {
+        while all.get(next).is_some_and(|own| own.span.end <= at) {
+            next += 1;
+        }
+        let own = all.get(next).filter(|own| own.span.start <= at);
+        let own = own.filter(|own| INSTRUCTIONS.contains(&own.name.as_str()));
+        // Elsewhere in it is a heredoc.
+        let continued = own.is_some_and(|own| own.lines.iter().any(|line| line.contains(&at)));
+        match continued {
+            true => format!(" {escape}{ending}{margin}"),
+            false => format!("{ending}{margin}"),
+        }
+    });
+    breaks.collect()
+}
+
+/// Puts the breaks into a text.
+pub(super) fn put(text: &str, breaks: &[String]) -> String {
+    let mut parts = text.split([BREAK, DEEPER]);
+    let mut out = parts.next().unwrap_or_default().to_string();
+    for (index, part) in parts.enumerate() {
+        out.push_str(breaks.get(index).map_or("\n", String::as_str));
+        out.push_str(part);
+    }
+    out
 }
 
 /// Registers both helpers for a table of architectures.
@@ -177,19 +179,11 @@ impl HelperDef for Case {
         let arches = arches(context, rc)?;
         let keys: Vec<ArchName> = arches.iter().map(|(arch, _)| arch.clone()).collect();
         let (subject, branches) = found_branches(&self.0, h, &keys)?;
-        let hidden = |key: &str| {
-            h.hash_get(key)
-                .map_or(String::new(), |value| value.render())
-        };
-        let (margin, end) = (hidden(MARGIN), hidden(END));
         let expression = subject.expression();
-        let mut out = format!("case \"{expression}\" in{end}\n");
-        let mut line = |text: &str, end: &str| {
-            // Writing to a text cannot fail.
-            let _ = writeln!(out, "{margin}{text}{end}");
-        };
+        let mut out = format!("case \"{expression}\" in");
         for (branch, (_, values)) in branches.iter().zip(&arches) {
-            let mut body = format!("{STEP}{})", branch.words.join(" | "));
+            out.push(DEEPER);
+            out.push_str(&format!("{})", branch.words.join(" | ")));
             for param in h.params().iter().skip(1) {
                 let name = param.value().render();
                 let value = values
@@ -202,16 +196,16 @@ impl HelperDef for Case {
                 let quoted = shlex::try_quote(&value).map_err(|error| {
                     failure(format!("a shell word cannot hold `{name}`: {error}"))
                 })?;
-                body.push_str(&format!(" {name}={quoted};"));
+                out.push_str(&format!(" {name}={quoted};"));
             }
-            line(&format!("{body};"), &end);
+            out.push(';');
         }
         let hint = subject.hint();
-        line(
-            &format!("{STEP}*) echo >&2 \"nothing for '{expression}' here{hint}\"; exit 1;;"),
-            &end,
-        );
-        out.push_str(&margin);
+        out.push(DEEPER);
+        out.push_str(&format!(
+            "*) echo >&2 \"nothing for '{expression}' here{hint}\"; exit 1;;"
+        ));
+        out.push(BREAK);
         out.push_str("esac");
         Ok(ScopedJson::Derived(out.into()))
     }

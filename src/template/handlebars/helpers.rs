@@ -418,7 +418,9 @@ fn chosen(
     rc: &RenderContext<'_, '_>,
 ) -> Result<String, RenderError> {
     let own = variant(name, &current_arch(context, rc)?);
-    Ok(match registry.has_template(&own) {
+    // What an architecture has of its own may include what all have.
+    let in_own = rc.get_current_template_name() == Some(&own);
+    Ok(match registry.has_template(&own) && !in_own {
         true => own,
         false => name.to_string(),
     })

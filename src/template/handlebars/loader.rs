@@ -12,12 +12,12 @@ use super::case;
 use super::check::{Checker, Frame, Inclusion};
 use super::helpers::{CHOOSE_PARTIAL, STRICT_VALUE, partial_name, signature, variant};
 use super::tags::{MAX_DEPTH, Scan, Tag, TagKind, first_word, scan};
-use super::{MAIN, MOST, Site, block_without_sign, is_go};
+use super::{MAIN, MOST, block_without_sign, is_go};
 use crate::arch::ArchName;
 use crate::diagnostic::{Code, Diagnostic, Place, Source, closest};
 use crate::dockerfile::lines;
 use crate::read::too_large;
-use crate::template::{Language, annotated};
+use crate::template::{BOM, Language, annotated};
 
 /// After so many refusals the crate's parser is not asked again: each time it reads the whole text.
 const MOST_REFUSALS: usize = 20;
@@ -25,8 +25,10 @@ const MOST_REFUSALS: usize = 20;
 /// A registry in the making.
 pub(super) struct Loader<'a> {
     pub(super) language: &'a Language<'a>,
-    /// Of a compiled annotated template: the places where lines are written, and what continues a line.
-    pub(super) sites: Option<(Vec<Site>, char)>,
+    /// Whether the template is what an annotated one was compiled to.
+    pub(super) annotated: bool,
+    /// Whether a text writes a `case`.
+    pub(super) has_cases: bool,
     pub(super) registry: Handlebars<'static>,
     pub(super) texts: BTreeMap<String, Text>,
     pub(super) used: BTreeSet<String>,
@@ -96,7 +98,13 @@ impl Loader<'_> {
     fn include(&mut self, inclusion: Inclusion) {
         let place = inclusion.name.place;
         let raw = inclusion.name.value;
-        let arches = self.arches_of(&raw);
+        // What an architecture has of its own may be made of what all have.
+        let own = self.chain.last().cloned().unwrap_or_default();
+        let in_own = |arch: &ArchName| own == variant(&raw, arch.as_str());
+        let arches = match self.language.arches.iter().any(in_own) {
+            true => Vec::new(),
+            false => self.arches_of(&raw),
+        };
         let mut names = Vec::new();
         let every = self.language.arches.iter();
         let lacking: Vec<&ArchName> = every.filter(|arch| !arches.contains(arch)).collect();
@@ -199,7 +207,7 @@ impl Loader<'_> {
 
     /// What an annotated template includes is Handlebars: a directive in it would be a comment and do nothing.
     fn refuse_directives(&mut self, partial: &Arc<Source>) {
-        if self.sites.is_none() {
+        if !self.annotated {
             return;
         }
         if let Some(sign) = annotated::first_sign(partial.text()) {
@@ -220,8 +228,9 @@ impl Loader<'_> {
         let alone = line.trim().starts_with("{{>")
             && line.trim().ends_with("}}")
             && line.matches("{{").count() == 1;
-        if alone
-            && line.ends_with('\n')
+        // Of an annotated template an inclusion is always whole lines.
+        let compiled = self.annotated && self.chain.is_empty();
+        if ((alone && line.ends_with('\n')) || compiled)
             && !partial.text().is_empty()
             && !partial.text().ends_with('\n')
         {
@@ -248,7 +257,11 @@ impl Loader<'_> {
                     .push(problem.related(place, "it is included here"));
                 None
             }
-            Ok(Some(source)) => Some(source),
+            // A byte-order mark is for the top of a file.
+            Ok(Some(source)) => Some(match source.text().strip_prefix(BOM) {
+                Some(text) => Source::new(source.path(), text),
+                None => source,
+            }),
             Ok(None) => {
                 let message = format!("there is no partial `{file}`");
                 let near = self.language.partials.names();
@@ -333,7 +346,7 @@ impl Loader<'_> {
         }
         let parsed = !balance.too_deep && self.parse(name, source, &mut text, &mut tags);
         let tree = match parsed {
-            true => self.keep_tree(name, source),
+            true => self.keep_tree(name),
             false => None,
         };
         Text {
@@ -393,20 +406,19 @@ impl Loader<'_> {
 
     /// Keeps the tree for the checker, and has the registry's copy pass the arguments of partials through a helper
     /// that refuses absent values: the crate would hand them on as null, and null prints as nothing.
-    fn keep_tree(&mut self, name: &str, source: &Arc<Source>) -> Option<Template> {
+    fn keep_tree(&mut self, name: &str) -> Option<Template> {
         let tree = self.registry.get_template(name).cloned()?;
         let mut strict = tree.clone();
-        self.strict_arguments(&mut strict);
-        // Partials are text of their own.
-        let sites = self.sites.as_ref().filter(|_| name == MAIN);
-        if case::prepare(&mut strict, source, sites) {
+        self.strict_arguments(&mut strict, name);
+        if case::prepare(&mut strict) {
+            self.has_cases = true;
             case::register(&mut self.registry, self.language.map);
         }
         self.registry.register_template(name, strict);
         Some(tree)
     }
 
-    fn strict_arguments(&mut self, template: &mut Template) {
+    fn strict_arguments(&mut self, template: &mut Template, of: &str) {
         for element in &mut template.elements {
             match element {
                 TemplateElement::PartialExpression(call) => {
@@ -416,7 +428,9 @@ impl Loader<'_> {
                         }
                     }
                     let raw = call.name.as_name().unwrap_or_default().to_string();
-                    if !raw.is_empty() && !self.arches_of(&raw).is_empty() {
+                    let own = |arch: &ArchName| of == variant(&raw, arch.as_str());
+                    let base = self.language.arches.iter().any(own);
+                    if !raw.is_empty() && !base && !self.arches_of(&raw).is_empty() {
                         let name = Parameter::Literal(raw.into());
                         call.name = subexpression(CHOOSE_PARTIAL, name);
                     }
@@ -424,7 +438,7 @@ impl Loader<'_> {
                 TemplateElement::HelperBlock(call) => {
                     let branches = [&mut call.template, &mut call.inverse];
                     for branch in branches.into_iter().flatten() {
-                        self.strict_arguments(branch);
+                        self.strict_arguments(branch, of);
                     }
                 }
                 _ => {}

@@ -26,7 +26,8 @@ use crate::template::{Language, Missing, RenderFailure, Traced};
 use check::Frame;
 use helpers::{ABSENT, Form, HELP, HELPERS, signature};
 use loader::{Loader, Text, comment_out};
-use tags::{Scan, Tag, TagKind, first_word, scan};
+use tags::{Scan, Tag, first_word};
+pub(crate) use tags::{TagKind, scan};
 
 /// The most bytes that a template or a partial may have: the crate's parser takes time by the square of the tags.
 pub(crate) const MOST: usize = 1 << 18;
@@ -130,6 +131,8 @@ pub(crate) struct HandlebarsTemplate {
     declaration: Range<usize>,
     used: BTreeSet<String>,
     warnings: Vec<Diagnostic>,
+    /// Whether it or a partial writes a `case`, whose line breaks are decided when all is rendered.
+    has_cases: bool,
     /// Made when the first origin is asked for.
     marked: OnceLock<Option<Marked>>,
 }
@@ -141,21 +144,10 @@ pub(crate) const LITERAL: &str = "\u{f8ff}";
 /// annotated templates have it.
 pub(crate) const WORD: &str = "\u{f8ff}word";
 
-/// What an annotated template was compiled to: the stretches that [`LITERAL`] prints by their numbers, and what stands in the
-/// place of lines.
+/// The stretches of a template that [`LITERAL`] prints by their numbers.
 pub(crate) struct Literals {
     pub(crate) source: Arc<Source>,
     pub(crate) spans: Vec<Range<usize>>,
-    pub(crate) sites: Vec<Site>,
-    /// What continues a line.
-    pub(crate) escape: char,
-}
-
-/// A stretch of compiled text that stands in the place of a line.
-pub(crate) struct Site {
-    pub(crate) span: Range<usize>,
-    /// What the line is indented by.
-    pub(crate) blanks: String,
 }
 
 /// A registry whose templates bear marks, and the sources that the marks count.
@@ -186,7 +178,7 @@ impl HandlebarsTemplate {
         registry.set_strict_mode(true);
         registry.register_escape_fn(no_escape);
         helpers::register(&mut registry);
-        Self::parse_with(source, skip, registry, language, None)
+        Self::parse_with(source, skip, registry, language, false)
     }
 
     /// Parses what an annotated template was compiled to.
@@ -199,9 +191,8 @@ impl HandlebarsTemplate {
         registry.set_strict_mode(true);
         registry.register_escape_fn(no_escape);
         helpers::register(&mut registry);
-        let sites = (literals.sites, literals.escape);
         helpers::register_literals(&mut registry, literals.source, literals.spans);
-        Self::parse_with(source, 0..0, registry, language, Some(sites))
+        Self::parse_with(source, 0..0, registry, language, true)
     }
 
     fn parse_with(
@@ -209,11 +200,11 @@ impl HandlebarsTemplate {
         skip: Range<usize>,
         registry: Handlebars<'static>,
         language: &Language<'_>,
-        sites: Option<(Vec<Site>, char)>,
+        annotated: bool,
     ) -> Result<Self, Vec<Diagnostic>> {
         let mut loader = Loader {
             language,
-            sites,
+            annotated,
             registry,
             texts: BTreeMap::new(),
             used: BTreeSet::new(),
@@ -222,6 +213,7 @@ impl HandlebarsTemplate {
             visited: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
+            has_cases: false,
             chain: Vec::new(),
         };
         loader.load(MAIN, source, vec![Frame::root()], 0);
@@ -249,6 +241,7 @@ impl HandlebarsTemplate {
                 declaration: skip,
                 used: loader.used,
                 warnings: loader.warnings,
+                has_cases: loader.has_cases,
                 marked: OnceLock::new(),
             }),
             false => Err(problems),
@@ -271,6 +264,15 @@ impl HandlebarsTemplate {
     }
 
     pub(crate) fn render(&self, context: &Context) -> Result<String, Vec<RenderFailure>> {
+        let text = self.render_unbroken(context)?;
+        Ok(match self.has_cases {
+            true => case::put(&text, &case::breaks(&text)),
+            false => text,
+        })
+    }
+
+    /// The text with marks for the line breaks of a `case`.
+    fn render_unbroken(&self, context: &Context) -> Result<String, Vec<RenderFailure>> {
         let data = handlebars::Context::wraps(context.to_json(&self.used));
         let rendered = data.and_then(|data| self.registry.render_with_context(MAIN, &data));
         rendered.map_err(|error| vec![self.failure(&error)])
@@ -278,8 +280,15 @@ impl HandlebarsTemplate {
 
     /// The text for one cell with the origin of every byte.
     pub(crate) fn trace(&self, context: &Context) -> Result<Traced, Vec<RenderFailure>> {
-        let plain = self.render(context)?;
-        let traced = self.trace_marked(context);
+        let unbroken = self.render_unbroken(context)?;
+        let (plain, breaks) = match self.has_cases {
+            true => {
+                let breaks = case::breaks(&unbroken);
+                (case::put(&unbroken, &breaks), breaks)
+            }
+            false => (unbroken, Vec::new()),
+        };
+        let traced = self.trace_marked(context, &breaks);
         Ok(traced
             .filter(|traced| traced.text() == plain)
             .unwrap_or_else(|| {
@@ -290,11 +299,14 @@ impl HandlebarsTemplate {
             }))
     }
 
-    fn trace_marked(&self, context: &Context) -> Option<Traced> {
+    fn trace_marked(&self, context: &Context, breaks: &[String]) -> Option<Traced> {
         let (registry, sources) = self.marked.get_or_init(|| self.mark()).as_ref()?;
         let data = handlebars::Context::wraps(context.to_json(&self.used)).ok()?;
         let text = registry.render_with_context(MAIN, &data).ok()?;
-        marks::read(&text, sources)
+        match self.has_cases {
+            true => marks::read(&case::put(&text, breaks), sources),
+            false => marks::read(&text, sources),
+        }
     }
 
     fn mark(&self) -> Option<Marked> {
