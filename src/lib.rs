@@ -24,6 +24,7 @@
 //! `default-features = false`.
 
 pub mod arch;
+pub mod backend;
 pub mod config;
 mod context;
 pub mod diagnostic;
@@ -40,8 +41,10 @@ pub mod keys;
 mod lint;
 mod naming;
 mod outcome;
+pub mod plan;
 mod project;
 mod read;
+pub mod run;
 pub mod schema;
 pub mod template;
 mod value;
@@ -59,7 +62,10 @@ pub use explain::{Explanation, explanations};
 pub use header::template_of;
 pub use history::{Commit, History};
 pub use outcome::{Outcome, Status};
-pub use project::{DriftInputs, Expansion, Lint, Project, Selection, WriteOptions, Written};
+pub use plan::Plan;
+pub use project::{
+    BuildFile, DriftInputs, Expansion, Lint, Product, Project, Selection, WriteOptions, Written,
+};
 pub use template::{
     Dialect, Language, Missing, Name, NameKind, Names, NoPartials, Parsed, PartialFolders,
     Partials, RenderFailure, Shape, Template, Traced,

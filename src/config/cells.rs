@@ -330,6 +330,17 @@ impl Config {
         image
     }
 
+    /// How the index over the architectures of a point is named: what is said for single architectures does not count.
+    pub(crate) fn index_image(&self, cell: &Cell) -> ImageSettings {
+        let mut image = self.image.clone();
+        let rules = self.matrix.rules.iter();
+        for rule in rules.filter(|rule| rule.selector.arches.is_none() && rule.selector.fits(cell))
+        {
+            image.lay(&rule.image);
+        }
+        image
+    }
+
     /// The values of all names for a cell, `stem` excepted. Nothing for an architecture that the table does not have, and
     /// for values that no cell has on the axes.
     pub fn context(&self, cell: &Cell) -> Option<Context> {

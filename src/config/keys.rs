@@ -198,6 +198,14 @@ pub const CROSSFILE: Keys = Keys {
         HEADER,
         OUTPUT,
         Key {
+            name: "backend",
+            kind: Kind::String,
+            default: Fallback::Value(r#""docker""#),
+            doc: "What builds, pushes and makes indexes: docker, buildx, buildctl, buildah, podman, or the NAME of a program \
+                  `crossfile-backend-NAME`. `--backend` goes over it.",
+            example: "backend = \"buildx\"\n",
+        },
+        Key {
             name: "dockerfile",
             kind: Kind::String,
             default: NONE,

@@ -117,6 +117,16 @@ pub(crate) struct Var {
     pub(crate) place: Place,
 }
 
+/// A value of the settings in which names are filled in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Setting {
+    /// The value.
+    pub slot: Slot,
+    /// Whether the environment was asked: then it is taken as it is, and nothing is filled in.
+    pub from_env: bool,
+}
+
 /// How an image is named and built. Generating does not use it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -130,9 +140,9 @@ pub struct ImageSettings {
     /// The build context, relative to the file that says it.
     pub context: Option<Located<String>>,
     /// Build arguments.
-    pub build_args: BTreeMap<String, Located<Slot>>,
+    pub build_args: BTreeMap<String, Located<Setting>>,
     /// Labels of the image.
-    pub labels: BTreeMap<String, Located<Slot>>,
+    pub labels: BTreeMap<String, Located<Setting>>,
     /// The stage to build.
     pub target: Option<Located<String>>,
     /// Where builds take their cache from.
@@ -186,7 +196,7 @@ impl ImageSettings {
         let flags = self.flags.values().flatten();
         let texts = single.chain(lists).chain(flags);
         let slots = self.build_args.values().chain(self.labels.values());
-        let values = slots.filter_map(|slot| match &slot.value {
+        let values = slots.filter_map(|slot| match &slot.value.slot {
             Slot::Value(value) => value.text(),
             Slot::Absent(_) => None,
         });
@@ -258,6 +268,8 @@ pub struct Config {
     pub passthrough: BTreeSet<String>,
     /// How the image is named and built.
     pub image: ImageSettings,
+    /// What builds.
+    pub backend: Option<Located<String>>,
     /// A Dockerfile that is no template and serves all architectures.
     pub dockerfile: Option<Located<String>>,
     /// `[lint] allow`: the codes of findings that are not reported.

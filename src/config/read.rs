@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::arch::{ArchMap, ArchName};
 use crate::config::matrix::{Around, Matrix, read_matrix};
-use crate::config::values::{beside, column, lay_vars, slot, vars_file};
+use crate::config::values::{asks_env, beside, column, lay_vars, slot, vars_file};
 use crate::config::{
     ArchSettings, Config, DEFAULT_ARCHES, DEFAULT_HOST, DEFAULT_TEMPLATES, ImageSettings, Inputs,
-    Layer, Overrides, Var, keys, names,
+    Layer, Overrides, Setting, Var, keys, names,
 };
 use crate::context::Slot;
 use crate::diagnostic::{Code, Diagnostic, Place, Severity, unknown_code};
@@ -37,6 +37,7 @@ pub(crate) fn read(
     let qemu = fields.bool("qemu");
     let header = fields.bool("header");
     let output = fields.string("output");
+    let backend = fields.string("backend");
     let dockerfile = fields.string("dockerfile");
     let templates = fields.strings("templates");
     let partials = fields.string_or_strings("partials").unwrap_or_default();
@@ -145,6 +146,7 @@ pub(crate) fn read(
         qemu: qemu.is_none_or(|qemu| qemu.value) && !overrides.no_qemu,
         header: header.is_none_or(|header| header.value) && !overrides.no_header,
         output,
+        backend,
         dockerfile,
         templates: templates.unwrap_or_else(default_templates),
         partials: partials.iter().map(beside).collect(),
@@ -355,12 +357,17 @@ fn slots(
     key: &'static str,
     fields: &mut Fields<'_, '_>,
     inputs: &dyn Inputs,
-) -> BTreeMap<String, Located<Slot>> {
+) -> BTreeMap<String, Located<Setting>> {
     let table = fields.table(key);
     let mut slots = BTreeMap::new();
     for (name, node) in table.iter().flat_map(|table| table.iter()) {
         if let Some(slot) = slot(&name.value, node, inputs, fields.problems) {
-            slots.insert(name.value.clone(), Located::new(slot, name.place.clone()));
+            let from_env = asks_env(node);
+            let setting = Setting { slot, from_env };
+            slots.insert(
+                name.value.clone(),
+                Located::new(setting, node.place.clone()),
+            );
         }
     }
     slots

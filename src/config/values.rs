@@ -38,7 +38,7 @@ pub(crate) fn slot(
 }
 
 /// Whether a value is `{ env = … }`.
-fn asks_env(node: &Node) -> bool {
+pub(crate) fn asks_env(node: &Node) -> bool {
     matches!(&node.value, NodeValue::Table(table) if table.get("env").is_some())
 }
 

@@ -116,6 +116,9 @@ codes! {
     Drift "drift" "A generated file differs from what its template makes.",
     Stale "stale" "A generated file is older than what it is made from.",
     ShellConfig "shell-config" "A line of a shell config cannot be read without executing it.",
+    NoImage "no-image" "Something is to be built, and nothing says how the image is called.",
+    TagClash "tag-clash" "Two images would get one name.",
+    Unsupported "unsupported" "A backend cannot do what a plan asks of it.",
     EditedByHand "edited-by-hand" "A generated file was changed, and not its template.",
 }
 

@@ -67,6 +67,8 @@ pub(crate) struct Discovery {
     pub(crate) ignored: Vec<PathBuf>,
     /// What settings anywhere in the tree call generated files.
     pub(crate) outputs: Vec<GlobMatcher>,
+    /// Folders whose settings name a Dockerfile that is no template, with those settings.
+    pub(crate) plain: Vec<(PathBuf, Arc<Config>)>,
     /// Problems of settings files: nothing may be generated while there is one that is an error.
     pub(crate) problems: Vec<Diagnostic>,
 }
@@ -280,6 +282,13 @@ impl Walk<'_> {
                     if !self.discovery.problems.contains(&problem) {
                         self.discovery.problems.push(problem);
                     }
+                }
+                // The settings that hold here may be those of a folder above.
+                if let Some(config) = &settings.config
+                    && config.dockerfile.is_some()
+                {
+                    let own = (folder.to_path_buf(), Arc::clone(config));
+                    self.discovery.plain.push(own);
                 }
                 Level {
                     root,

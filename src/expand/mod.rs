@@ -5,6 +5,7 @@
 
 mod failures;
 mod output;
+mod pattern;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -21,7 +22,8 @@ use crate::document::Located;
 use crate::header;
 use crate::template::{Language, Parsed, RenderFailure, Template, Traced};
 use failures::Failures;
-use output::{Output, Pattern, join};
+use output::{Output, join};
+pub(crate) use pattern::Pattern;
 
 /// A generated file that is not on the disk yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,11 +162,8 @@ impl<'a> Expander<'a> {
             let own = output.arches.iter().map(|(_, pattern)| pattern);
             own.chain(&output.default)
         });
-        let templates = patterns.filter_map(|pattern| match pattern {
-            Pattern::Template(template, _) => Some(template.names()),
-            Pattern::Constant(..) => None,
-        });
-        templates.flatten().map(String::as_str)
+        let names = patterns.filter_map(Pattern::names);
+        names.flatten().map(String::as_str)
     }
 
     /// The files that the settings say are written by hand, where they would be for a template: beside it, or beside

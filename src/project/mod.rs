@@ -9,6 +9,7 @@ mod job;
 mod lint;
 mod nothing;
 mod orphans;
+mod products;
 mod writing;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -28,6 +29,7 @@ use job::{Job, Kind, job};
 
 pub use drift::DriftInputs;
 pub use lint::Lint;
+pub use products::{BuildFile, Product};
 pub use writing::{WriteOptions, Written};
 
 /// Which of a project's files are asked for, and where they go.
@@ -86,6 +88,8 @@ pub struct Expansion {
     pub templates: usize,
     /// How many of them could not be expanded.
     pub failed_templates: usize,
+    /// The files that are templates.
+    template_files: Vec<PathBuf>,
 }
 
 impl Project {
@@ -143,6 +147,7 @@ impl Project {
             stopped: false,
             templates: 0,
             failed_templates: 0,
+            template_files: Vec::new(),
         };
         let chosen = self.choose(selection, &mut expansion.problems);
         if let Some(out_dir) = &selection.out_dir
@@ -168,13 +173,12 @@ impl Project {
         problems: &mut Vec<Diagnostic>,
     ) -> Vec<(Arc<Config>, Vec<ArchName>)> {
         let mut configs: Vec<(Arc<Config>, Vec<ArchName>)> = Vec::new();
-        for found in self.candidates() {
-            if !configs
-                .iter()
-                .any(|(config, _)| Arc::ptr_eq(config, &found.config))
-            {
-                configs.push((Arc::clone(&found.config), found.config.arches.clone()));
-                problems.extend(found.config.pins.iter().cloned());
+        let templates = self.candidates().map(|found| &found.config);
+        let plain = self.trees.iter().flat_map(|tree| &tree.discovery.plain);
+        for config in templates.chain(plain.map(|(_, config)| config)) {
+            if !configs.iter().any(|(known, _)| Arc::ptr_eq(known, config)) {
+                configs.push((Arc::clone(config), config.arches.clone()));
+                problems.extend(config.pins.iter().cloned());
             }
         }
         if selection.arches.is_empty() {
@@ -266,6 +270,7 @@ impl Project {
                     failures.insert(found.path.clone());
                 }
                 kept.add(&found.path, "a template");
+                expansion.template_files.push(found.path.clone());
                 let own = expanders
                     .iter()
                     .find(|(config, _)| Arc::ptr_eq(config, &found.config));

@@ -7,6 +7,7 @@ use crate::explain::ExplainArgs;
 use crate::init::InitArgs;
 use crate::lint::LintArgs;
 use crate::man::ManArgs;
+use crate::release::{BuildArgs, ManifestArgs, PlanArgs};
 use crate::schema::SchemaArgs;
 use crate::vars::VarsArgs;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -22,7 +23,7 @@ pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
     ),
     (
         "2",
-        "an error: bad usage, settings or template, something missing",
+        "an error: bad usage, settings or template, something missing, a step that failed",
     ),
     ("130", "ended by Ctrl-C"),
 ];
@@ -99,6 +100,39 @@ pub(crate) enum Command {
     ///   crossfile generate --arch arm64v8 --stdout | docker build -f - .
     #[command(visible_alias = "gen", verbatim_doc_comment)]
     Generate(GenerateArgs),
+    /// Say what building, pushing and indexing the project's images would do; run nothing
+    ///
+    /// Asks no program: a backend is taken to be able to do what it can do at its best. `--dry-run` of the other commands
+    /// prints what would run on this machine.
+    ///
+    /// Examples:
+    ///   crossfile plan
+    ///   crossfile plan --backend buildx --format shell > release.sh
+    ///   crossfile plan --format bake > docker-bake.json
+    #[command(verbatim_doc_comment)]
+    Plan(PlanArgs),
+    /// Generate, then build the image of each architecture
+    Build(BuildArgs),
+    /// Push the images that `build` made
+    Push(BuildArgs),
+    /// Make an index over images that are in a registry: of the project, or of each SOURCE
+    ///
+    /// Examples:
+    ///   crossfile manifest
+    ///   crossfile manifest --tag acme/nginx:1.27 acme/nginx:amd64-1.27 acme/nginx:arm64v8-1.27
+    #[command(verbatim_doc_comment)]
+    Manifest(ManifestArgs),
+    /// Generate, build, push, make the index and check it
+    ///
+    /// Each architecture is built and pushed for itself, side by side; the tag moves last, when all of them are there.
+    /// A backend that builds several platforms in one go does so where their Dockerfiles are the same.
+    ///
+    /// Examples:
+    ///   crossfile release
+    ///   crossfile release --backend buildx --tag 1.27.1
+    ///   crossfile release --dry-run
+    #[command(verbatim_doc_comment)]
+    Release(BuildArgs),
     /// Say what is wrong, or probably wrong, with what the templates make; write nothing
     ///
     /// Exits with 1 for findings, with 0 for warnings alone, with 2 where settings or a template cannot be read.

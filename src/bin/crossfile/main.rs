@@ -12,6 +12,8 @@ mod keep;
 mod lint;
 mod man;
 mod output;
+mod progress;
+mod release;
 mod schema;
 mod vars;
 
@@ -20,6 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
+use crossfile::plan::Goal;
 use output::Output;
 
 fn main() -> ExitCode {
@@ -37,6 +40,11 @@ fn main() -> ExitCode {
     let exit = match args.command {
         Command::Init(args) => init::run(&args, &output),
         Command::Generate(args) => generate::run(&args, &output),
+        Command::Plan(args) => release::plan(&args, &output),
+        Command::Build(args) => release::run(&args, Goal::Build, &output),
+        Command::Push(args) => release::run(&args, Goal::Push, &output),
+        Command::Manifest(args) => release::manifest(&args, &output),
+        Command::Release(args) => release::run(&args, Goal::Release, &output),
         Command::Lint(args) => lint::run(&args, &output),
         Command::Vars(args) => vars::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),

@@ -1,0 +1,191 @@
+//! `buildctl build`, BuildKit's own client.
+
+use super::{
+    Action, Backend, Buildah, Capabilities, Command, Find, Unsupported, buildx, check, docker,
+    file_name, platforms, scratch,
+};
+use crate::plan::{Build, Step, Task, is_loopback};
+
+/// Whose tool makes indexes: BuildKit's client has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IndexTool {
+    /// `docker buildx imagetools`.
+    #[default]
+    Imagetools,
+    /// `docker manifest`.
+    DockerManifest,
+    /// `buildah manifest`.
+    Buildah,
+    /// None of them is there.
+    None,
+}
+
+/// BuildKit, spoken to at an address or at `BUILDKIT_HOST`. It keeps nothing: building pushes.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Buildctl {
+    /// What makes the indexes of images that are built one by one.
+    pub index_tool: IndexTool,
+}
+
+impl Buildctl {
+    /// Makes indexes with a tool.
+    pub fn new(index_tool: IndexTool) -> Buildctl {
+        Buildctl { index_tool }
+    }
+
+    fn build(&self, step: &Step, build: &Build) -> Result<Vec<Action>, Unsupported> {
+        check(step, build, &self.capabilities())?;
+        let mut command = Command::new("buildctl", Vec::<String>::new());
+        if let Some(address) = &step.builder {
+            command.flag("--addr", address);
+        }
+        command.arg("build").flag("--frontend", "dockerfile.v0");
+        let (folder, name) = match build.dockerfile.rsplit_once('/') {
+            Some(("", name)) => ("/", name),
+            Some((folder, name)) => (folder, name),
+            None => (".", build.dockerfile.as_str()),
+        };
+        command.flag("--local", format!("context={}", build.context));
+        command.flag("--local", format!("dockerfile={folder}"));
+        command.flag("--opt", format!("filename={name}"));
+        command.flag("--opt", format!("platform={}", platforms(build)));
+        for (name, value) in &build.args {
+            command.flag("--opt", format!("build-arg:{name}={value}"));
+        }
+        for (name, value) in &build.labels {
+            command.flag("--opt", format!("label:{name}={value}"));
+        }
+        if let Some(target) = &build.target {
+            command.flag("--opt", format!("target={target}"));
+        }
+        for from in &build.cache_from {
+            command.flag("--import-cache", from);
+        }
+        for to in &build.cache_to {
+            command.flag("--export-cache", to);
+        }
+        for secret in &build.secrets {
+            command.flag("--secret", secret);
+        }
+        let mut output = Output::new(&build.tags);
+        let flags = build.flags.get("buildctl").map_or(&[][..], Vec::as_slice);
+        for flag in todays(flags, &mut output) {
+            command.arg(flag);
+        }
+        command.flag("--output", output.text());
+        let file = file_name(step, "json");
+        command.flag("--metadata-file", scratch(&file));
+        let pointer = "/containerimage.digest".to_string();
+        let command = command.yields("digest", Find::Json { file, pointer });
+        Ok(vec![command.into()])
+    }
+}
+
+/// The value of `--output`: fields of CSV, quoted where they hold commas.
+struct Output(Vec<(String, String)>);
+
+impl Output {
+    fn new(tags: &[String]) -> Output {
+        let field = |name: &str, value: &str| (name.to_string(), value.to_string());
+        let mut fields = vec![
+            field("type", "image"),
+            field("name", &tags.join(",")),
+            field("push", "true"),
+        ];
+        if tags.iter().any(|tag| is_loopback(tag)) {
+            fields.push(field("registry.insecure", "true"));
+        }
+        Output(fields)
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = value.to_string(),
+            None => self.0.push((name.to_string(), value.to_string())),
+        }
+    }
+
+    fn text(&self) -> String {
+        let fields = self.0.iter().map(|(name, value)| {
+            let field = format!("{name}={value}");
+            match field.contains([',', '"']) {
+                true => format!("\"{}\"", field.replace('"', "\"\"")),
+                false => field,
+            }
+        });
+        fields.collect::<Vec<_>>().join(",")
+    }
+}
+
+/// Arguments as today's client has them: `--frontend-opt` is `--opt`, and `--exporter` with its options is `--output`
+/// (moby/buildkit#650 replaced them).
+fn todays(flags: &[String], output: &mut Output) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut flags = flags.iter();
+    while let Some(flag) = flags.next() {
+        let (name, value) = match flag.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_string())),
+            None => (flag.as_str(), None),
+        };
+        let old = ["--frontend-opt", "--exporter", "--exporter-opt"].contains(&name);
+        let value = match (old, value) {
+            (false, _) => {
+                kept.push(flag.clone());
+                continue;
+            }
+            (true, Some(value)) => value,
+            (true, None) => flags.next().cloned().unwrap_or_default(),
+        };
+        match name {
+            "--frontend-opt" => kept.extend(["--opt".to_string(), value]),
+            "--exporter" => output.set("type", &value),
+            _ => {
+                let (name, value) = value.split_once('=').unwrap_or((&value, "true"));
+                output.set(name, value);
+            }
+        }
+    }
+    kept
+}
+
+impl Backend for Buildctl {
+    fn name(&self) -> &str {
+        "buildctl"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            several_platforms: true,
+            keeps_images: false,
+            pushes_while_building: true,
+            indexes: self.index_tool != IndexTool::None,
+            ..Capabilities::default()
+        }
+    }
+
+    fn lower(&self, step: &Step) -> Result<Vec<Action>, Unsupported> {
+        let none = || {
+            Unsupported::new(
+                step,
+                "make an index: neither docker nor buildah is there to do it",
+                "install one of them",
+            )
+        };
+        match (&step.task, self.index_tool) {
+            (Task::Build(build), _) => self.build(step, build),
+            (Task::Push(_), _) => Err(Unsupported::new(
+                step,
+                "push what it did not just build: it keeps no images",
+                "building pushes",
+            )),
+            (Task::Index(index), IndexTool::Imagetools) => Ok(buildx::imagetools(index)),
+            (Task::Index(index), IndexTool::DockerManifest) => docker::manifest(step, index),
+            (Task::Verify(verify), IndexTool::Imagetools) => Ok(vec![buildx::inspect(verify)]),
+            (_, IndexTool::DockerManifest) => super::Docker.lower(step),
+            (_, IndexTool::Buildah) => Buildah::default().lower(step),
+            (_, IndexTool::None) => Err(none()),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `docker buildx build` and `docker buildx imagetools`.
+
+use super::docker::{expecting, push};
+use super::{
+    Action, Backend, Capabilities, Command, Find, Unsupported, build_flags, check, file_name,
+    platforms, scratch,
+};
+use crate::plan::{Build, Destination, Index, Step, Task, Verify};
+
+/// BuildKit by way of Docker's plugin.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Buildx {
+    /// Whether its builder builds several platforms in one go: all but the driver `docker` without the containerd image
+    /// store.
+    pub several_platforms: bool,
+}
+
+impl Default for Buildx {
+    fn default() -> Buildx {
+        Buildx {
+            several_platforms: true,
+        }
+    }
+}
+
+/// `docker buildx imagetools create`, which copies nothing and moves the tags last.
+pub(super) fn imagetools(index: &Index) -> Vec<Action> {
+    let mut command = Command::new("docker", ["buildx", "imagetools", "create"]);
+    for tag in &index.tags {
+        command.flag("-t", tag);
+    }
+    for source in &index.sources {
+        command.arg(&source.reference);
+    }
+    vec![command.into()]
+}
+
+/// `docker buildx imagetools inspect --raw`.
+pub(super) fn inspect(verify: &Verify) -> Action {
+    let args = ["buildx", "imagetools", "inspect", "--raw"];
+    let mut command = Command::new("docker", args);
+    command.arg(&verify.reference);
+    expecting(command, verify)
+}
+
+impl Buildx {
+    /// A builder that takes several platforms in one go, or not.
+    pub fn new(several_platforms: bool) -> Buildx {
+        Buildx { several_platforms }
+    }
+
+    fn build(&self, step: &Step, build: &Build) -> Result<Vec<Action>, Unsupported> {
+        check(step, build, &self.capabilities())?;
+        let mut command = Command::new("docker", ["buildx", "build"]);
+        if let Some(builder) = &step.builder {
+            command.flag("--builder", builder);
+        }
+        command.flag("--platform", platforms(build));
+        command.flag("-f", &build.dockerfile);
+        for tag in &build.tags {
+            command.flag("-t", tag);
+        }
+        build_flags(&mut command, build);
+        for flag in build.flags.get("buildx").into_iter().flatten() {
+            command.arg(flag);
+        }
+        let file = file_name(step, "json");
+        command.arg(match build.destination {
+            Destination::Store => "--load",
+            Destination::Registry => "--push",
+        });
+        command.flag("--metadata-file", scratch(&file));
+        command.arg(&build.context);
+        let pointer = "/containerimage.digest".to_string();
+        let command = match build.destination {
+            Destination::Registry => command.yields("digest", Find::Json { file, pointer }),
+            Destination::Store => command,
+        };
+        Ok(vec![command.into()])
+    }
+}
+
+impl Backend for Buildx {
+    fn name(&self) -> &str {
+        "buildx"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            several_platforms: self.several_platforms,
+            pushes_while_building: true,
+            ..Capabilities::default()
+        }
+    }
+
+    fn lower(&self, step: &Step) -> Result<Vec<Action>, Unsupported> {
+        match &step.task {
+            Task::Build(build) => self.build(step, build),
+            // What was loaded is in the store of the engine.
+            Task::Push(tags) => Ok(push(None, &tags.tags)),
+            Task::Index(index) => Ok(imagetools(index)),
+            Task::Verify(verify) => Ok(vec![inspect(verify)]),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Backends: programs that build images, push them and make indexes, each as a translation from steps to actions.
+//!
+//! A [`Backend`] runs nothing. It says what it can do, and lowers a [`Step`] to [`Action`]s: commands as data, with what each
+//! yields. [`open`] finds one by its name.
+
+mod buildah;
+mod buildctl;
+mod buildx;
+mod docker;
+mod external;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::plan::Capabilities;
+use crate::plan::{Step, StepId};
+
+pub use buildah::Buildah;
+pub use buildctl::Buildctl;
+pub use buildctl::IndexTool;
+pub use buildx::Buildx;
+pub use docker::Docker;
+pub use external::{Ask, External};
+
+/// The backends that are there without any program of the user's own.
+pub const NAMES: &[&str] = &["docker", "buildx", "buildctl", "buildah", "podman"];
+
+/// A program that does what a plan says.
+pub trait Backend: Sync {
+    /// Its name.
+    fn name(&self) -> &str;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The actions of a step, done one after the other.
+    ///
+    /// # Errors
+    /// The step asks for what the backend cannot do.
+    fn lower(&self, step: &Step) -> Result<Vec<Action>, Unsupported>;
+}
+
+/// Something that a step asks for and the backend cannot do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unsupported {
+    /// The step.
+    pub step: StepId,
+    /// What it cannot do, as the end of a sentence: `push by digest`.
+    pub capability: String,
+    /// The way out.
+    pub help: String,
+}
+
+impl Unsupported {
+    /// What cannot be done for a step.
+    pub fn new(step: &Step, capability: impl Into<String>, help: impl Into<String>) -> Unsupported {
+        Unsupported {
+            step: step.id.clone(),
+            capability: capability.into(),
+            help: help.into(),
+        }
+    }
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: cannot {}", self.step, self.capability)
+    }
+}
+
+impl std::error::Error for Unsupported {}
+
+/// Something to do, as data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Action {
+    /// A program to run.
+    Command(Command),
+}
+
+/// A program with its arguments. No shell is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Command {
+    /// The program: a name to be found on PATH, or a path.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<Value>,
+    /// Environment variables over those that are there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(String, String)>,
+    /// What it reads from its standard input; nothing is an empty one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
+    /// What is taken from it for later steps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub yields: Vec<Yield>,
+    /// Whether it may fail: it clears away what may not be there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub may_fail: bool,
+    /// What it has to print.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Expect>,
+}
+
+impl Command {
+    /// A program with arguments.
+    pub fn new(
+        program: impl Into<String>,
+        args: impl IntoIterator<Item = impl Into<Value>>,
+    ) -> Command {
+        Command {
+            program: program.into(),
+            args: args.into_iter().map(Into::into).collect(),
+            ..Command::default()
+        }
+    }
+
+    fn arg(&mut self, arg: impl Into<Value>) -> &mut Command {
+        self.args.push(arg.into());
+        self
+    }
+
+    fn flag(&mut self, name: &str, value: impl Into<Value>) -> &mut Command {
+        self.args.push(name.into());
+        self.args.push(value.into());
+        self
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Command {
+        self.env.push((name.to_string(), value.to_string()));
+        self
+    }
+
+    fn yields(mut self, key: &str, from: Find) -> Command {
+        self.yields.push(Yield::new(key, from));
+        self
+    }
+
+    fn may_fail(mut self) -> Command {
+        self.may_fail = true;
+        self
+    }
+}
+
+impl From<Command> for Action {
+    fn from(command: Command) -> Action {
+        Action::Command(command)
+    }
+}
+
+/// An argument, parts of which may be known only when it is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum Value {
+    /// A text.
+    Text(String),
+    /// What an action of a step yielded.
+    Output {
+        /// The step.
+        step: String,
+        /// Which of its outputs.
+        key: String,
+    },
+    /// A file of the run's own folder, which goes when all is done.
+    Scratch {
+        /// The file's name.
+        scratch: String,
+    },
+    /// Parts, joined.
+    Joined(Vec<Value>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.to_string())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::Text(text)
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Value {
+        Value::Text(text.clone())
+    }
+}
+
+/// Something that an action makes known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Yield {
+    /// Its name for later steps: `digest`.
+    pub key: String,
+    /// Where it is found.
+    pub from: Find,
+}
+
+impl Yield {
+    /// An output by its name.
+    pub fn new(key: &str, from: Find) -> Yield {
+        Yield {
+            key: key.to_string(),
+            from,
+        }
+    }
+}
+
+/// Where an action's output is found. A trailing line break is no part of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Find {
+    /// All of its standard output.
+    Stdout,
+    /// The last line of its standard output.
+    LastLine,
+    /// What follows a text in its standard output, up to the next blank.
+    After(String),
+    /// A file of the run's own folder.
+    File(String),
+    /// A field of a JSON file of the run's own folder, by its JSON pointer.
+    Json {
+        /// The file.
+        file: String,
+        /// The field: `/containerimage.digest`.
+        pointer: String,
+    },
+}
+
+/// What an action has to print.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Expect {
+    /// An index or a Docker manifest list, with these platforms and no others, attestations aside. With none it has to be an
+    /// index.
+    Platforms(Vec<String>),
+}
+
+/// A name for a file of the run's own folder: letters and digits of a step's name.
+fn file_name(step: &Step, ending: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let name: String = step.id.0.chars().map(plain).collect();
+    format!("{name}.{ending}")
+}
+
+fn scratch(name: &str) -> Value {
+    Value::Scratch {
+        scratch: name.to_string(),
+    }
+}
+
+/// Arguments of a build that several programs call the same.
+fn build_flags(command: &mut Command, build: &crate::plan::Build) {
+    for (name, value) in &build.args {
+        command.flag("--build-arg", format!("{name}={value}"));
+    }
+    for (name, value) in &build.labels {
+        command.flag("--label", format!("{name}={value}"));
+    }
+    if let Some(target) = &build.target {
+        command.flag("--target", target);
+    }
+    for from in &build.cache_from {
+        command.flag("--cache-from", from);
+    }
+    for to in &build.cache_to {
+        command.flag("--cache-to", to);
+    }
+    for secret in &build.secrets {
+        command.flag("--secret", secret);
+    }
+}
+
+/// The platforms of a build in one argument.
+fn platforms(build: &crate::plan::Build) -> String {
+    let platforms: Vec<&str> = build
+        .targets
+        .iter()
+        .map(|target| target.platform.as_str())
+        .collect();
+    platforms.join(",")
+}
+
+/// Refuses what a step asks for and a backend cannot do.
+fn check(step: &Step, build: &crate::plan::Build, can: &Capabilities) -> Result<(), Unsupported> {
+    let cannot = |what: &str, help: &str| Err(Unsupported::new(step, what, help));
+    if build.targets.len() > 1 && !can.several_platforms {
+        return cannot(
+            "build several platforms in one go",
+            "build each architecture on its own",
+        );
+    }
+    if !build.secrets.is_empty() && !can.secrets {
+        return cannot(
+            "mount secrets",
+            "use another backend, as `--backend buildx`",
+        );
+    }
+    if !build.cache_to.is_empty() && !can.cache_to {
+        return cannot(
+            "put its cache somewhere",
+            "take `cache-to` out, or use another backend, as `--backend buildx`",
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! Finds a backend by its name, and asks the programs of this machine what they can do.
+
+use std::collections::BTreeSet;
+
+use crossfile::backend::{
+    Action, Backend, Buildah, Buildctl, Buildx, Command, Docker, External, Find, IndexTool, NAMES,
+    Yield,
+};
+use crossfile::diagnostic::closest;
+use crossfile::run::{Events, ExecError, Processes, Resolved, Runner};
+use crossfile::{Code, Diagnostic, Located, Place, Product};
+
+use super::Asked;
+use crate::output::Output;
+
+/// A backend that was found.
+pub(super) struct Opened(Box<dyn Backend>);
+
+impl Opened {
+    pub(super) fn backend(&self) -> &dyn Backend {
+        self.0.as_ref()
+    }
+
+    /// The backend that the command line says, else the settings, else docker. `asked` is given where programs may be run: then
+    /// the backend is what it is on this machine.
+    pub(super) fn new(
+        argument: Option<&str>,
+        said: Option<Located<String>>,
+        products: &[Product],
+        asked: Option<&Asked<'_>>,
+        output: &Output,
+    ) -> Result<Opened, Vec<Diagnostic>> {
+        let argument = argument.map(|name| {
+            let place = Place::argument(&format!("--backend {name}"));
+            let place = Place::new(place.source(), 10..10 + name.len());
+            Located::new(name.to_string(), place)
+        });
+        let docker = || Located::new("docker".to_string(), Place::argument("--backend docker"));
+        let name = argument.or(said).unwrap_or_else(docker);
+        let ask = Asking {
+            folder: output.folder.clone(),
+        };
+        let backend: Box<dyn Backend> = match (name.value.as_str(), asked) {
+            ("docker", None) => Box::new(Docker),
+            ("docker", Some(_)) => {
+                ask.is_there("docker", &name)?;
+                Box::new(Docker)
+            }
+            ("buildx", None) => Box::new(Buildx::default()),
+            ("buildx", Some(_)) => Box::new(buildx(&ask, &name, products)?),
+            ("buildctl", None) => Box::new(Buildctl::default()),
+            ("buildctl", Some(_)) => {
+                ask.is_there("buildctl", &name)?;
+                Box::new(Buildctl::new(index_tool(&ask)))
+            }
+            ("buildah", _) => {
+                if asked.is_some() {
+                    ask.is_there("buildah", &name)?;
+                }
+                Box::new(Buildah::default())
+            }
+            ("podman", _) => {
+                if asked.is_some() {
+                    ask.is_there("podman", &name)?;
+                }
+                Box::new(Buildah::podman())
+            }
+            (other, _) => external(other, &name, ask)?,
+        };
+        Ok(Opened(backend))
+    }
+}
+
+/// Runs programs to ask them something.
+struct Asking {
+    folder: std::path::PathBuf,
+}
+
+struct Silent;
+
+impl Events for Silent {
+    fn output(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
+
+    fn line(&self, _: &str) {}
+
+    fn command(&self, _: &Resolved) {}
+}
+
+impl Asking {
+    /// What a command prints.
+    fn ask(&self, command: &Command) -> Result<String, ExecError> {
+        let runner = Processes::new(&self.folder, std::env::temp_dir(), &|| false);
+        let mut command = command.clone();
+        command.yields = vec![Yield::new("answer", Find::Stdout)];
+        let performed = runner.run(&Action::Command(command), &Silent)?;
+        Ok(performed.outputs.get("answer").cloned().unwrap_or_default())
+    }
+
+    fn says(&self, program: &str, args: &[&str]) -> Result<String, ExecError> {
+        self.ask(&Command::new(program, args.iter().copied()))
+    }
+
+    fn is_there(&self, program: &str, name: &Located<String>) -> Result<(), Vec<Diagnostic>> {
+        match self.says(program, &["--version"]) {
+            Err(ExecError::NotFound { .. }) => {
+                let message = format!("there is no program `{program}` on PATH");
+                let help = "install it, or choose another with `--backend`";
+                let place = name.place.clone();
+                let problem = Diagnostic::error(Code::Unsupported, place, message);
+                Err(vec![problem.help(help)])
+            }
+            // Whatever else it says, it is there.
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the builders of a project can do. With the driver `docker` only the containerd image store takes several platforms.
+fn buildx(
+    ask: &Asking,
+    name: &Located<String>,
+    products: &[Product],
+) -> Result<Buildx, Vec<Diagnostic>> {
+    ask.is_there("docker", name)?;
+    let problem = |message: String, help: &str| {
+        let problem = Diagnostic::error(Code::Unsupported, name.place.clone(), message);
+        vec![problem.help(help)]
+    };
+    if ask.says("docker", &["buildx", "version"]).is_err() {
+        let help = "install the plugin buildx, or choose another backend with `--backend`";
+        return Err(problem("docker has no plugin `buildx`".to_string(), help));
+    }
+    let mut builders: BTreeSet<Option<&str>> = BTreeSet::new();
+    for product in products {
+        for file in &product.files {
+            let arch = product.config.arch.get(&file.cell.arch);
+            let own = arch.map_or(&[][..], |arch| &arch.builders);
+            builders.extend(own.iter().map(|builder| Some(builder.value.as_str())));
+            if own.is_empty() {
+                builders.insert(None);
+            }
+        }
+    }
+    let mut several = true;
+    for builder in builders {
+        let mut args = vec!["buildx", "inspect"];
+        args.extend(builder);
+        let found = ask.says("docker", &args).map_err(|error| {
+            let who = builder.unwrap_or("the one that is chosen");
+            let help = "`docker buildx ls` lists builders, `docker buildx create` makes one";
+            problem(format!("the builder {who} cannot be asked: {error}"), help)
+        })?;
+        let driver = found.lines().find_map(|line| line.strip_prefix("Driver:"));
+        if driver.map(str::trim) == Some("docker") {
+            let status = ["info", "--format", "{{json .DriverStatus}}"];
+            let store = ask.says("docker", &status).unwrap_or_default();
+            several &= store.contains("io.containerd.snapshotter");
+        }
+    }
+    Ok(Buildx::new(several))
+}
+
+/// Whose tool makes indexes for buildctl.
+fn index_tool(ask: &Asking) -> IndexTool {
+    if ask.says("docker", &["buildx", "version"]).is_ok() {
+        IndexTool::Imagetools
+    } else if ask.says("docker", &["--version"]).is_ok() {
+        IndexTool::DockerManifest
+    } else if ask.says("buildah", &["--version"]).is_ok() {
+        IndexTool::Buildah
+    } else {
+        IndexTool::None
+    }
+}
+
+/// A program of the user's own. It says what it can do, so it is run for a plan, too.
+fn external(
+    other: &str,
+    name: &Located<String>,
+    ask: Asking,
+) -> Result<Box<dyn Backend>, Vec<Diagnostic>> {
+    let problem = |message: String, help: String| {
+        let place = name.place.clone();
+        vec![Diagnostic::error(Code::Unsupported, place, message).help(help)]
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let program = External::program(other);
+    let unknown = || {
+        let help = match closest(other, NAMES.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "there are: {}; any other name stands for a program `crossfile-backend-NAME` on PATH",
+                NAMES.join(", ")
+            ),
+        };
+        problem(format!("there is no backend `{other}`"), help)
+    };
+    if other.is_empty() || !other.chars().all(plain) {
+        return Err(unknown());
+    }
+    match ask.says(&program, &[]) {
+        Err(ExecError::NotFound { .. }) => return Err(unknown()),
+        // Without a request it may well complain.
+        _ => {}
+    }
+    let asking = move |command: &Command| ask.ask(command).map_err(|error| error.to_string());
+    let external = External::open(other, asking);
+    let external =
+        external.map_err(|error| problem(error, "docs/backends.md has its form".to_string()))?;
+    Ok(Box::new(external))
+}

@@ -1,0 +1,663 @@
+//! From products to steps.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::{
+    Build, Capabilities, Destination, Goal, Index, IndexSource, Plan, Push, Step, StepId, Target,
+    Task, Verify, check_reference,
+};
+use crate::config::{Cell, Config, ImageSettings, Setting};
+use crate::context::{Context, Slot};
+use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::document::Located;
+use crate::expand::Pattern;
+use crate::project::{BuildFile, Product};
+use crate::value::Value;
+
+/// What a plan is made for.
+#[derive(Clone, Debug)]
+pub struct Options<'a> {
+    /// The part of the way.
+    pub goal: Goal,
+    /// `--tag`: the tags in the place of those of the settings. Empty is those.
+    pub tags: Vec<Located<String>>,
+    /// The folder that paths are relative to: commands run there.
+    pub folder: PathBuf,
+    /// The backend's name.
+    pub backend: &'a str,
+    /// What it can do.
+    pub capabilities: &'a Capabilities,
+}
+
+/// One image: a cell with all that is said about it.
+struct Image<'a> {
+    file: &'a BuildFile,
+    target: Target,
+    /// The reference for each tag of the index.
+    references: Vec<String>,
+    builder: Option<String>,
+    optional: bool,
+    build: Build,
+}
+
+impl Plan {
+    /// Works out the steps for products.
+    ///
+    /// # Errors
+    /// Everything that is wrong: no image name, texts that are no references, two images of one name.
+    pub fn make(products: &[Product], options: &Options<'_>) -> Result<Plan, Vec<Diagnostic>> {
+        let mut maker = Maker {
+            options,
+            several: products.len() > 1,
+            plan: Plan::new(options.backend, Vec::new()),
+            problems: Vec::new(),
+            taken: HashMap::new(),
+            turns: HashMap::new(),
+        };
+        for product in products {
+            maker.product(product);
+        }
+        match maker.problems.is_empty() {
+            true => Ok(maker.plan),
+            false => Err(maker.problems),
+        }
+    }
+}
+
+struct Maker<'a> {
+    options: &'a Options<'a>,
+    /// Whether there is more than one product, whose labels have to be told apart.
+    several: bool,
+    plan: Plan,
+    problems: Vec<Diagnostic>,
+    /// Who has a reference already.
+    taken: HashMap<String, String>,
+    /// How many images each list of builders has had.
+    turns: HashMap<Vec<String>, usize>,
+}
+
+/// The settings in which names are filled in, parsed once.
+type Patterns = HashMap<(String, Place), Result<Pattern, ()>>;
+
+impl Maker<'_> {
+    fn product(&mut self, product: &Product) {
+        let name = product.source.file_name().unwrap_or_default();
+        let name = name.to_string_lossy();
+        let stem = name.strip_suffix(".cross").unwrap_or(&name).to_string();
+        let cells: Vec<Cell> = product.files.iter().map(|file| file.cell.clone()).collect();
+        let contexts = product.config.contexts(&cells);
+        let mut patterns = Patterns::new();
+        let mut points: Vec<Vec<(&BuildFile, Context)>> = Vec::new();
+        for (file, (_, context)) in product.files.iter().zip(contexts) {
+            let context = context.with_stem(&stem);
+            match points.last_mut() {
+                Some(point) if point[0].0.cell.axes == file.cell.axes => {
+                    point.push((file, context));
+                }
+                _ => points.push(vec![(file, context)]),
+            }
+        }
+        for point in points {
+            self.point(product, &point, &mut patterns);
+        }
+    }
+
+    /// The images of one point of the matrix, and the indexes over them.
+    fn point(
+        &mut self,
+        product: &Product,
+        point: &[(&BuildFile, Context)],
+        patterns: &mut Patterns,
+    ) {
+        let config = &product.config;
+        let Some((first, _)) = point.first() else {
+            return;
+        };
+        let before = self.problems.len();
+        let index = config.index_image(&first.cell);
+        let mut fill = Fill {
+            config,
+            patterns,
+            problems: &mut self.problems,
+        };
+        let Some(image) = &index.image else {
+            let place = Place::file(&product.source);
+            let problem = Diagnostic::error(Code::NoImage, place, "nothing says the image's name");
+            let help = "write `image = \"registry.example.com/acme/nginx\"` in crossfile.toml";
+            self.problems.push(problem.help(help));
+            return;
+        };
+        let Some(image) = fill.same_for_all(image, point) else {
+            return;
+        };
+        let said = match self.options.tags.as_slice() {
+            [] => index.tags.clone(),
+            tags => Some(tags.to_vec()),
+        };
+        let said = said.unwrap_or_else(|| {
+            let place = index.image.as_ref().map(|image| image.place.clone());
+            let place = place.unwrap_or_else(|| Place::file(&product.source));
+            vec![Located::new("latest".to_string(), place)]
+        });
+        let mut tags: Vec<(String, Place)> = Vec::new();
+        for tag in &said {
+            let Some(text) = fill.same_for_all(tag, point) else {
+                continue;
+            };
+            if let Some(reference) = fill.reference(&format!("{image}:{text}"), &tag.place)
+                && !tags.iter().any(|(known, _)| *known == text)
+            {
+                self.taken_by(&reference, &tag.place, &product.source, first);
+                tags.push((text, tag.place.clone()));
+            }
+            fill = Fill {
+                config,
+                patterns,
+                problems: &mut self.problems,
+            };
+        }
+        let mut images = Vec::new();
+        for (file, context) in point {
+            let image = self.image(product, file, context, (&image, &tags), patterns);
+            images.extend(image);
+        }
+        if self.problems.len() > before {
+            return;
+        }
+        let tags: Vec<String> = tags
+            .iter()
+            .map(|(tag, _)| format!("{image}:{tag}"))
+            .collect();
+        self.steps(product, first, images, &tags);
+    }
+
+    /// Refuses a reference that another image has.
+    fn taken_by(&mut self, reference: &str, place: &Place, source: &Path, file: &BuildFile) {
+        let who = format!(
+            "{} of {}",
+            crate::config::describe(std::slice::from_ref(&file.cell)),
+            relative(&self.options.folder, source)
+        );
+        if let Some(other) = self.taken.insert(reference.to_string(), who.clone()) {
+            let message =
+                format!("two images would be one: `{reference}` for {other} and for {who}");
+            self.problems.push(
+                Diagnostic::error(Code::TagClash, place.clone(), message).help(
+                    "use more of what tells them apart in `image`, `tags` or `arch-tag`: the axes, `{{arch}}`, `{{stem}}`",
+                ),
+            );
+        }
+    }
+
+    fn image<'f>(
+        &mut self,
+        product: &Product,
+        file: &'f BuildFile,
+        context: &Context,
+        (index, tags): (&str, &[(String, Place)]),
+        patterns: &mut Patterns,
+    ) -> Option<Image<'f>> {
+        let config = &product.config;
+        let cell = &file.cell;
+        let settings = config.image(cell);
+        let arch = config.arch.get(&cell.arch);
+        let platform = config.map.get(cell.arch.as_str())?.get("platform")?;
+        let target = Target::new(cell.arch.as_str(), platform.into_owned());
+        let mut fill = Fill {
+            config,
+            patterns,
+            problems: &mut self.problems,
+        };
+        let image = match &settings.image {
+            Some(image) => fill.text(image, cell, context, &[])?,
+            None => index.to_string(),
+        };
+        let pattern = settings.arch_tag.clone().unwrap_or_else(|| {
+            let place = settings.image.as_ref().map(|image| image.place.clone());
+            let place = place.unwrap_or_else(|| Place::file(&product.source));
+            Located::new("{{arch}}-{{tag}}".to_string(), place)
+        });
+        let mut references = Vec::new();
+        for (tag, _) in tags {
+            let own = fill.text(&pattern, cell, context, &[("tag", tag)])?;
+            references.push(fill.reference(&format!("{image}:{own}"), &pattern.place)?);
+        }
+        let build = fill.build(product, file, context, &settings, self.options)?;
+        for reference in &references {
+            self.taken_by(reference, &pattern.place, &product.source, file);
+        }
+        Some(Image {
+            file,
+            target,
+            references,
+            builder: self.builder(arch.map_or(&[], |arch| &arch.builders)),
+            optional: arch.is_some_and(|arch| arch.optional),
+            build,
+        })
+    }
+
+    /// Of several builders each image takes the next.
+    fn builder(&mut self, builders: &[Located<String>]) -> Option<String> {
+        let list: Vec<String> = builders
+            .iter()
+            .map(|builder| builder.value.clone())
+            .collect();
+        let turn = self.turns.entry(list.clone()).or_default();
+        let builder = list.get(*turn % list.len().max(1)).cloned();
+        *turn += 1;
+        builder
+    }
+
+    fn steps(
+        &mut self,
+        product: &Product,
+        first: &BuildFile,
+        images: Vec<Image<'_>>,
+        tags: &[String],
+    ) {
+        let prefix = self.prefix(product, first);
+        let capabilities = self.options.capabilities;
+        let goal = self.options.goal;
+        let together = capabilities.several_platforms && in_one_go(&images);
+        let mut pushed: Vec<StepId> = Vec::new();
+        let mut sources: Vec<IndexSource> = Vec::new();
+        let targets: Vec<Target> = images.iter().map(|image| image.target.clone()).collect();
+        let builds = goal != Goal::Index && (goal != Goal::Push || !capabilities.keeps_images);
+        let pushes_itself = !capabilities.keeps_images
+            || (goal == Goal::Release && capabilities.pushes_while_building);
+        let destination = match pushes_itself {
+            true => Destination::Registry,
+            false => Destination::Store,
+        };
+        if builds && pushes_itself && goal == Goal::Build {
+            self.note(format!(
+                "{} keeps no images: building pushes them",
+                self.options.backend
+            ));
+        } else if builds && goal == Goal::Push {
+            self.note(format!(
+                "{} keeps no images: pushing builds them",
+                self.options.backend
+            ));
+        }
+        let separate = matches!(goal, Goal::Push | Goal::Release) && !pushes_itself;
+        if together && goal != Goal::Index {
+            let builder = images.first().and_then(|image| image.builder.clone());
+            let label = format!("{prefix}all");
+            let mut needs = Vec::new();
+            if builds && let Some(image) = images.into_iter().next() {
+                let build = Build {
+                    targets: targets.clone(),
+                    tags: tags.to_vec(),
+                    destination,
+                    ..image.build
+                };
+                let id = StepId(format!("build:{label}"));
+                needs.push(id.clone());
+                self.push(
+                    id,
+                    &label,
+                    Vec::new(),
+                    builder.clone(),
+                    Task::Build(Box::new(build)),
+                );
+            }
+            if separate {
+                let id = StepId(format!("push:{label}"));
+                let push = Push {
+                    targets: targets.clone(),
+                    tags: tags.to_vec(),
+                };
+                self.push(id.clone(), &label, needs, builder, Task::Push(push));
+                needs = vec![id];
+            }
+            if goal == Goal::Release {
+                self.verify(tags, &targets, &needs);
+            }
+            return;
+        }
+        for image in images {
+            let label = format!("{prefix}{}", image.target.arch);
+            let mut needs = Vec::new();
+            let mut last = None;
+            if builds {
+                let id = StepId(format!("build:{label}"));
+                let build = Build {
+                    targets: vec![image.target.clone()],
+                    tags: image.references.clone(),
+                    destination,
+                    ..image.build
+                };
+                let task = Task::Build(Box::new(build));
+                self.push(id.clone(), &label, Vec::new(), image.builder.clone(), task);
+                self.last_is_optional(image.optional);
+                needs.push(id.clone());
+                last = Some(id);
+            }
+            if separate {
+                let id = StepId(format!("push:{label}"));
+                let push = Push {
+                    targets: vec![image.target.clone()],
+                    tags: image.references.clone(),
+                };
+                self.push(
+                    id.clone(),
+                    &label,
+                    needs,
+                    image.builder.clone(),
+                    Task::Push(push),
+                );
+                self.last_is_optional(image.optional);
+                last = Some(id);
+            }
+            pushed.extend(last.clone());
+            // All of its tags are one image.
+            sources.extend(image.references.first().map(|reference| IndexSource {
+                reference: reference.clone(),
+                target: Some(image.target.clone()),
+                step: last,
+                optional: image.optional,
+            }));
+        }
+        if !matches!(goal, Goal::Index | Goal::Release) {
+            return;
+        }
+        let label = match tags.first() {
+            Some(tag) => short(tag).to_string(),
+            None => return,
+        };
+        let id = StepId(format!("index:{}", tags[0]));
+        let index = Index {
+            tags: tags.to_vec(),
+            sources,
+        };
+        self.push(id.clone(), &label, pushed, None, Task::Index(index));
+        self.verify(tags, &targets, &[id]);
+    }
+
+    fn verify(&mut self, tags: &[String], targets: &[Target], needs: &[StepId]) {
+        for tag in tags {
+            let verify = Verify {
+                reference: tag.clone(),
+                targets: targets.to_vec(),
+            };
+            let id = StepId(format!("verify:{tag}"));
+            self.push(id, short(tag), needs.to_vec(), None, Task::Verify(verify));
+        }
+    }
+
+    fn push(
+        &mut self,
+        id: StepId,
+        label: &str,
+        needs: Vec<StepId>,
+        builder: Option<String>,
+        task: Task,
+    ) {
+        self.plan.steps.push(Step {
+            id,
+            label: label.to_string(),
+            needs,
+            builder,
+            optional: false,
+            task,
+        });
+    }
+
+    fn last_is_optional(&mut self, optional: bool) {
+        if let Some(step) = self.plan.steps.last_mut() {
+            step.optional = optional;
+        }
+    }
+
+    fn note(&mut self, note: String) {
+        if !self.plan.notes.contains(&note) {
+            self.plan.notes.push(note);
+        }
+    }
+
+    /// What tells a product's labels, and those of a point of the matrix, from others: `app/3.22/`.
+    fn prefix(&self, product: &Product, first: &BuildFile) -> String {
+        let mut prefix = String::new();
+        if self.several {
+            let source = relative(&self.options.folder, &product.source);
+            let name = source.strip_suffix(".cross").unwrap_or(&source);
+            let name = name.strip_suffix("/Dockerfile").unwrap_or(name);
+            prefix = format!("{name}/");
+        }
+        for (_, value) in &first.cell.axes {
+            prefix.push_str(&value.text().unwrap_or_default());
+            prefix.push('/');
+        }
+        prefix
+    }
+}
+
+/// Whether images can be built by one command: they differ in nothing but their platform.
+fn in_one_go(images: &[Image<'_>]) -> bool {
+    let Some(first) = images.first() else {
+        return false;
+    };
+    let same = |image: &Image<'_>| {
+        let one_file = image.file.dockerfile == first.file.dockerfile
+            || (image.file.text.is_some() && image.file.text == first.file.text);
+        let build = Build {
+            dockerfile: first.build.dockerfile.clone(),
+            ..image.build.clone()
+        };
+        one_file && image.builder == first.builder && build == first.build && !image.optional
+    };
+    images.len() > 1 && images.iter().all(same)
+}
+
+/// Fills names into the settings of one product.
+struct Fill<'a> {
+    config: &'a Config,
+    patterns: &'a mut Patterns,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+impl Fill<'_> {
+    fn text(
+        &mut self,
+        setting: &Located<String>,
+        cell: &Cell,
+        context: &Context,
+        more: &[(&str, &str)],
+    ) -> Option<String> {
+        let key = (setting.value.clone(), setting.place.clone());
+        let config = self.config;
+        let problems = &mut *self.problems;
+        let pattern = self.patterns.entry(key).or_insert_with(|| {
+            let names: Vec<&str> = more.iter().map(|(name, _)| *name).collect();
+            let parsed = Pattern::parse(setting, config, &names);
+            // Told once.
+            parsed.map_err(|found| problems.extend(found))
+        });
+        let pattern = pattern.as_ref().ok()?;
+        let mut context = context.clone();
+        for (name, value) in more {
+            context.set(*name, Slot::Value(Value::Text((*value).to_string())));
+        }
+        match pattern.render(cell, &context) {
+            Ok(text) => Some(text),
+            Err(problem) => {
+                let known =
+                    |known: &Diagnostic| known.code == problem.code && known.place == problem.place;
+                if !self.problems.iter().any(known) {
+                    self.problems.push(*problem);
+                }
+                None
+            }
+        }
+    }
+
+    /// A text that has to be one for all architectures of a point.
+    fn same_for_all(
+        &mut self,
+        setting: &Located<String>,
+        point: &[(&BuildFile, Context)],
+    ) -> Option<String> {
+        let mut first: Option<(String, &BuildFile)> = None;
+        for (file, context) in point {
+            let text = self.text(setting, &file.cell, context, &[])?;
+            match &first {
+                None => first = Some((text, file)),
+                Some((known, _)) if *known == text => {}
+                Some((known, other)) => {
+                    let message = format!(
+                        "this is `{known}` for `{}` and `{text}` for `{}`: an index has one name for all",
+                        other.cell.arch, file.cell.arch
+                    );
+                    let help = "what differs between architectures belongs into `arch-tag`";
+                    let problem = Diagnostic::error(Code::BadValue, setting.place.clone(), message);
+                    self.problems.push(problem.help(help));
+                    return None;
+                }
+            }
+        }
+        first.map(|(text, _)| text)
+    }
+
+    /// Refuses what is no reference.
+    fn reference(&mut self, text: &str, place: &Place) -> Option<String> {
+        match check_reference(text) {
+            Ok(()) => Some(text.to_string()),
+            Err(message) => {
+                let help = "a name is lower case, as `registry.example.com/acme/nginx`; a tag has letters, digits, `.`, `_` and `-`, 128 at most";
+                let problem = Diagnostic::error(Code::BadValue, place.clone(), message).help(help);
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+                None
+            }
+        }
+    }
+
+    fn list(
+        &mut self,
+        list: Option<&Vec<Located<String>>>,
+        cell: &Cell,
+        context: &Context,
+    ) -> Option<Vec<String>> {
+        let mut texts = Vec::new();
+        for item in list.into_iter().flatten() {
+            texts.push(self.text(item, cell, context, &[])?);
+        }
+        Some(texts)
+    }
+
+    fn table(
+        &mut self,
+        what: &str,
+        table: &BTreeMap<String, Located<Setting>>,
+        cell: &Cell,
+        context: &Context,
+    ) -> Option<BTreeMap<String, String>> {
+        let mut texts = BTreeMap::new();
+        for (name, setting) in table {
+            let place = &setting.place;
+            let problem = match &setting.value.slot {
+                Slot::Value(value) => match value.text() {
+                    Some(text) if setting.value.from_env => {
+                        texts.insert(name.clone(), text);
+                        continue;
+                    }
+                    Some(text) => {
+                        let text = Located::new(text, place.clone());
+                        let text = self.text(&text, cell, context, &[])?;
+                        texts.insert(name.clone(), text);
+                        continue;
+                    }
+                    None => "it is a list or a table".to_string(),
+                },
+                Slot::Absent(why) => why.clone(),
+            };
+            let message = format!("the {what} `{name}` has no value: {problem}");
+            let problem = Diagnostic::error(Code::NoValue, place.clone(), message);
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+            return None;
+        }
+        Some(texts)
+    }
+
+    fn build(
+        &mut self,
+        product: &Product,
+        file: &BuildFile,
+        context: &Context,
+        settings: &ImageSettings,
+        options: &Options<'_>,
+    ) -> Option<Build> {
+        let cell = &file.cell;
+        let folder = match &settings.context {
+            None => product.context.clone(),
+            Some(said) => {
+                let text = self.text(said, cell, context, &[])?;
+                // A context may be an address, which is nobody's folder.
+                if text.contains("://") {
+                    PathBuf::from(text)
+                } else {
+                    let beside = said.place.source().path().parent();
+                    beside.unwrap_or(&product.context).join(text)
+                }
+            }
+        };
+        let target = match &settings.target {
+            Some(target) => Some(self.text(target, cell, context, &[])?),
+            None => None,
+        };
+        let mut flags = BTreeMap::new();
+        for (backend, list) in &settings.flags {
+            flags.insert(backend.clone(), self.list(Some(list), cell, context)?);
+        }
+        Some(Build {
+            targets: Vec::new(),
+            tags: Vec::new(),
+            dockerfile: relative(&options.folder, &file.dockerfile),
+            context: relative(&options.folder, &folder),
+            destination: Destination::Store,
+            target,
+            args: self.table("build argument", &settings.build_args, cell, context)?,
+            labels: self.table("label", &settings.labels, cell, context)?,
+            cache_from: self.list(settings.cache_from.as_ref(), cell, context)?,
+            cache_to: self.list(settings.cache_to.as_ref(), cell, context)?,
+            secrets: self.list(settings.secrets.as_ref(), cell, context)?,
+            flags,
+        })
+    }
+}
+
+/// A reference without its registry and folders: `nginx:latest`.
+fn short(reference: &str) -> &str {
+    reference.rsplit('/').next().unwrap_or(reference)
+}
+
+/// The way from the folder of a plan to a path, with `/` on every system; the path itself where it is elsewhere.
+fn relative(folder: &Path, path: &Path) -> String {
+    if !path.is_absolute() {
+        return path.to_string_lossy().into_owned();
+    }
+    let from: Vec<_> = folder.components().collect();
+    let path: PathBuf = path
+        .components()
+        .filter(|part| *part != std::path::Component::CurDir)
+        .collect();
+    let to: Vec<_> = path.components().collect();
+    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    if shared <= 1 {
+        return path.to_string_lossy().into_owned();
+    }
+    let up = from[shared..].iter().map(|_| "..".to_string());
+    let down = to[shared..]
+        .iter()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned());
+    let parts: Vec<String> = up.chain(down).collect();
+    match parts.is_empty() {
+        true => ".".to_string(),
+        false => parts.join("/"),
+    }
+}

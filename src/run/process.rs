@@ -1,0 +1,307 @@
+//! Programs of this machine, each in a process group of its own: whoever calls off the run ends what they started, too.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command as Process, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Events, ExecError, Performed, Resolved, Runner, check, resolve_command, scratch_file};
+use crate::backend::{Action, Command, Find};
+
+/// How often a running program is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long a program may take to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How many of its last lines a failed program is remembered by.
+const LAST: usize = 20;
+
+/// Runs programs in a folder.
+pub struct Processes<'a> {
+    /// Where they run.
+    folder: PathBuf,
+    /// The run's own folder, for files that they hand on.
+    scratch: PathBuf,
+    /// Whether everything is to end.
+    cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl<'a> Processes<'a> {
+    /// Runs programs in `folder`, with `scratch` for what they leave for each other.
+    pub fn new(
+        folder: impl Into<PathBuf>,
+        scratch: impl Into<PathBuf>,
+        cancelled: &'a (dyn Fn() -> bool + Sync),
+    ) -> Processes<'a> {
+        Processes {
+            folder: folder.into(),
+            scratch: scratch.into(),
+            cancelled,
+        }
+    }
+
+    fn command(&self, command: &Command, events: &dyn Events) -> Result<Performed, ExecError> {
+        let output = |step: &str, key: &str| events.output(step, key);
+        let resolved = resolve_command(command, &self.scratch, &output)?;
+        events.command(&resolved);
+        if self.is_cancelled() {
+            return Err(ExecError::Cancelled);
+        }
+        // What is looked at is not shown, and neither is what clears away.
+        let shown = Shown {
+            results: command.expect.is_none() && !command.may_fail,
+            errors: !command.may_fail,
+        };
+        let printed = self.program(&resolved, command.stdin.as_deref(), &shown, events)?;
+        let failed = !printed.status.success();
+        if failed && !command.may_fail {
+            return Err(ExecError::Failed {
+                command: resolved.to_string(),
+                code: printed.status.code(),
+                last: printed.last,
+            });
+        }
+        let unexpected = |what: String| ExecError::Unexpected {
+            command: resolved.to_string(),
+            what,
+        };
+        if let Some(expect) = &command.expect
+            && let Some(fault) = check::fault(expect, &printed.stdout)
+        {
+            return Err(unexpected(fault));
+        }
+        let mut outputs = BTreeMap::new();
+        for wanted in command.yields.iter().filter(|_| !failed) {
+            let found = found(&wanted.from, &printed.stdout, &self.scratch);
+            let found = found.map_err(|what| unexpected(format!("no {}: {what}", wanted.key)))?;
+            outputs.insert(wanted.key.clone(), found);
+        }
+        Ok(Performed { outputs })
+    }
+
+    fn program(
+        &self,
+        resolved: &Resolved,
+        stdin: Option<&str>,
+        shown: &Shown,
+        events: &dyn Events,
+    ) -> Result<Printed, ExecError> {
+        let system = |doing: &str, error: &std::io::Error| ExecError::System {
+            what: format!("cannot {doing} `{}`: {error}", resolved.program),
+        };
+        let mut process = Process::new(&resolved.program);
+        process
+            .args(&resolved.args)
+            .envs(resolved.env.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.folder)
+            .stdin(match stdin {
+                Some(_) => Stdio::piped(),
+                None => Stdio::null(),
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        #[cfg(unix)]
+        {
+            use std::os::unix::process::CommandExt;
+            process.process_group(0);
+        }
+        let mut child = match process.spawn() {
+            Ok(child) => child,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(ExecError::NotFound {
+                    program: resolved.program.clone(),
+                });
+            }
+            Err(error) => return Err(system("run", &error)),
+        };
+        let input = child.stdin.take();
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let last: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let line = |text: &str, shown: bool| {
+            if shown {
+                events.line(text);
+            }
+            // A thread that panicked while it held the lock has left whole lines.
+            let mut last = last
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            if last.len() == LAST {
+                last.remove(0);
+            }
+            last.push(text.to_string());
+        };
+        let (status, stdout) = thread::scope(|scope| {
+            let out = scope.spawn(|| read(stdout, |text| line(text, shown.results)));
+            let err = scope.spawn(|| read(stderr, |text| line(text, shown.errors)));
+            let write = scope.spawn(move || {
+                if let (Some(mut input), Some(text)) = (input, stdin) {
+                    // A program that reads nothing closes it: what it makes of that, its exit code says.
+                    let _ = input.write_all(text.as_bytes());
+                }
+            });
+            let status = self.wait(&mut child);
+            let stdout = out.join().unwrap_or_default();
+            let _ = (err.join(), write.join());
+            (status, stdout)
+        });
+        let status = status.map_err(|error| system("wait for", &error))?;
+        match self.is_cancelled() {
+            true => Err(ExecError::Cancelled),
+            false => Ok(Printed {
+                status,
+                stdout,
+                last: last
+                    .into_inner()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
+            }),
+        }
+    }
+
+    /// Waits for a program, and ends it with all that it started when everything is called off.
+    fn wait(&self, child: &mut Child) -> std::io::Result<ExitStatus> {
+        let mut asked: Option<Instant> = None;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                if asked.is_some() {
+                    // Who was started by it and did not listen.
+                    end(child, true);
+                }
+                return Ok(status);
+            }
+            match asked {
+                None if self.is_cancelled() => {
+                    end(child, false);
+                    asked = Some(Instant::now());
+                }
+                Some(since) if since.elapsed() > GRACE => end(child, true),
+                _ => {}
+            }
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+/// Asks a program's whole process group to end, or ends it.
+#[cfg(unix)]
+fn end(child: &mut Child, now: bool) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    let signal = match now {
+        true => Signal::KILL,
+        false => Signal::TERM,
+    };
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        // It may have ended in between.
+        let _ = kill_process_group(pid, signal);
+    }
+}
+
+#[cfg(not(unix))]
+fn end(child: &mut Child, _: bool) {
+    // It may have ended in between.
+    let _ = child.kill();
+}
+
+/// Which lines of a program are handed on.
+struct Shown {
+    results: bool,
+    errors: bool,
+}
+
+/// What a program printed and how it ended.
+struct Printed {
+    status: ExitStatus,
+    stdout: String,
+    last: Vec<String>,
+}
+
+/// Reads lines until the end and hands each on. Of a line that was written over, the last state.
+fn read(stream: Option<impl Read>, mut line: impl FnMut(&str)) -> String {
+    let mut whole = String::new();
+    let Some(stream) = stream else {
+        return whole;
+    };
+    let mut reader = BufReader::new(stream);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        // A stream that breaks off has ended.
+        let Ok(read) = reader.read_until(b'\n', &mut bytes) else {
+            return whole;
+        };
+        if read == 0 {
+            return whole;
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        whole.push_str(&text);
+        let shown = text.trim_end_matches(['\n', '\r']);
+        let shown = shown.rsplit('\r').next().unwrap_or_default();
+        line(shown);
+    }
+}
+
+fn found(from: &Find, stdout: &str, scratch: &Path) -> Result<String, String> {
+    let file = |name: &str| {
+        let path = scratch_file(scratch, name);
+        std::fs::read_to_string(path).map_err(|error| error.to_string())
+    };
+    let text = match from {
+        Find::Stdout => stdout.to_string(),
+        Find::LastLine => stdout
+            .trim_end()
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .to_string(),
+        Find::After(text) => {
+            let (_, behind) = stdout
+                .rsplit_once(text.as_str())
+                .ok_or_else(|| format!("it printed no `{text}`"))?;
+            behind
+                .split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_string()
+        }
+        Find::File(name) => file(name)?,
+        Find::Json {
+            file: name,
+            pointer,
+        } => {
+            let json: serde_json::Value =
+                serde_json::from_str(&file(name)?).map_err(|error| error.to_string())?;
+            match json.pointer(pointer) {
+                Some(serde_json::Value::String(text)) => text.clone(),
+                Some(value) => value.to_string(),
+                None => return Err(format!("`{pointer}` is not in {name}")),
+            }
+        }
+    };
+    match text.trim_end_matches(['\n', '\r']) {
+        "" => Err("it is empty".to_string()),
+        text => Ok(text.to_string()),
+    }
+}
+
+impl Runner for Processes<'_> {
+    fn run(&self, action: &Action, events: &dyn Events) -> Result<Performed, ExecError> {
+        match action {
+            Action::Command(command) => self.command(command, events),
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        (self.cancelled)()
+    }
+
+    fn pause(&self, wait: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < wait && !self.is_cancelled() {
+            thread::sleep(LOOK.min(wait));
+        }
+    }
+}
