@@ -12,18 +12,35 @@ use crate::plan::{Build, Index, Push, Step, Task, Verify, is_loopback};
 #[non_exhaustive]
 pub struct Buildah {
     program: &'static str,
+    /// Whether skopeo is there to read what is in a registry.
+    skopeo: bool,
 }
 
 impl Default for Buildah {
     fn default() -> Buildah {
-        Buildah { program: "buildah" }
+        Buildah {
+            program: "buildah",
+            skopeo: true,
+        }
     }
 }
 
 impl Buildah {
     /// podman in its place.
     pub fn podman() -> Buildah {
-        Buildah { program: "podman" }
+        Buildah {
+            program: "podman",
+            skopeo: true,
+        }
+    }
+
+    /// The same without skopeo, whose place the program's own `manifest inspect` takes.
+    #[must_use]
+    pub fn without_skopeo(self) -> Buildah {
+        Buildah {
+            skopeo: false,
+            ..self
+        }
     }
 
     fn command(&self, step: &Step, args: &[&str]) -> Command {
@@ -63,6 +80,11 @@ impl Buildah {
         }
         command.arg(&build.context);
         actions.push(command.into());
+        if let ([_], Some(tag)) = (build.targets.as_slice(), build.tags.first()) {
+            let args = ["images", "--noheading", "--format", "{{.Size}}", tag];
+            let size = self.command(step, &args).yields("size", Find::LastLine);
+            actions.push(size.only_reports().into());
+        }
         Ok(actions)
     }
 
@@ -114,11 +136,19 @@ impl Buildah {
         actions
     }
 
-    /// skopeo reads what is in a registry: `buildah manifest inspect` would show the list of the same name that is here.
-    fn inspect(&self, verify: &Verify) -> Action {
-        let mut command = Command::new("skopeo", ["inspect", "--raw"]);
-        insecure(&mut command, std::slice::from_ref(&verify.reference));
-        command.arg(format!("docker://{}", verify.reference));
+    /// `manifest inspect` would show a local list of the name first, and buildah's speaks only TLS: skopeo is the better one.
+    fn inspect(&self, step: &Step, verify: &Verify) -> Action {
+        let mut command = match self.skopeo {
+            true => Command::new("skopeo", ["inspect", "--raw"]),
+            false => self.command(step, &["manifest", "inspect"]),
+        };
+        if self.skopeo || self.program == "podman" {
+            insecure(&mut command, std::slice::from_ref(&verify.reference));
+        }
+        command.arg(match self.skopeo {
+            true => format!("docker://{}", verify.reference),
+            false => verify.reference.clone(),
+        });
         expecting(command, verify)
     }
 }
@@ -156,7 +186,9 @@ impl Backend for Buildah {
     }
 
     fn lower(&self, step: &Step) -> Result<Vec<Action>, Unsupported> {
-        if let (Some(builder), "buildah") = (&step.builder, self.program) {
+        if let (Some(builder), "buildah", Task::Build(_)) =
+            (&step.builder, self.program, &step.task)
+        {
             return Err(Unsupported::new(
                 step,
                 format!("build on `{builder}`: it builds where it runs"),
@@ -167,7 +199,7 @@ impl Backend for Buildah {
             Task::Build(build) => self.build(step, build),
             Task::Push(push) => Ok(self.push(step, push)),
             Task::Index(index) => Ok(self.index(step, index)),
-            Task::Verify(verify) => Ok(vec![self.inspect(verify)]),
+            Task::Verify(verify) => Ok(vec![self.inspect(step, verify)]),
         }
     }
 }

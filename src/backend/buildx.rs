@@ -1,6 +1,6 @@
 //! `docker buildx build` and `docker buildx imagetools`.
 
-use super::docker::{expecting, push};
+use super::docker::{expecting, push, size};
 use super::{
     Action, Backend, Capabilities, Command, Find, Unsupported, build_flags, check, file_name,
     platforms, scratch,
@@ -33,7 +33,26 @@ pub(super) fn imagetools(index: &Index) -> Vec<Action> {
     for source in &index.sources {
         command.arg(&source.reference);
     }
-    vec![command.into()]
+    let mut actions: Vec<Action> = vec![command.into()];
+    // It prints no digest that could be relied on.
+    if let Some(tag) = index.tags.first() {
+        let args = [
+            "buildx",
+            "imagetools",
+            "inspect",
+            "--format",
+            "{{.Manifest.Digest}}",
+        ];
+        let mut digest = Command::new("docker", args);
+        digest.arg(tag);
+        actions.push(
+            digest
+                .yields("digest", Find::LastLine)
+                .only_reports()
+                .into(),
+        );
+    }
+    actions
 }
 
 /// `docker buildx imagetools inspect --raw`.
@@ -77,7 +96,11 @@ impl Buildx {
             Destination::Registry => command.yields("digest", Find::Json { file, pointer }),
             Destination::Store => command,
         };
-        Ok(vec![command.into()])
+        let size = match build.destination {
+            Destination::Store => size(None, build.tags.first()),
+            Destination::Registry => None,
+        };
+        Ok([command.into()].into_iter().chain(size).collect())
     }
 }
 

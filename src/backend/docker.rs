@@ -4,7 +4,7 @@ use super::{
     Action, Backend, Capabilities, Command, Expect, Find, Unsupported, build_flags, check,
     platforms,
 };
-use crate::plan::{Index, Step, Task, Verify, is_loopback};
+use crate::plan::{Index, Step, Target, Task, Verify, is_loopback};
 
 /// Docker's own commands. Each architecture is built for itself: only the containerd image store could do more.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +56,14 @@ pub(super) fn docker(builder: Option<&str>) -> Command {
         None => {}
     }
     command
+}
+
+/// How large an image is that the engine has.
+pub(super) fn size(builder: Option<&str>, tag: Option<&String>) -> Option<Action> {
+    let mut command = docker(builder);
+    command.arg("image").arg("inspect");
+    command.flag("--format", "{{.Size}}").arg(tag?);
+    Some(command.yields("size", Find::Stdout).only_reports().into())
 }
 
 /// `docker push` for each tag.
@@ -148,8 +156,14 @@ fn inspect(verify: &Verify) -> Action {
 
 /// A command that prints an index, with what has to be in it.
 pub(super) fn expecting(mut command: Command, verify: &Verify) -> Action {
-    let platforms = verify.targets.iter().map(|target| target.platform.clone());
-    command.expect = Some(Expect::Platforms(platforms.collect()));
+    let platforms = |targets: &[Target]| -> Vec<String> {
+        let platforms = targets.iter().map(|target| target.platform.clone());
+        platforms.collect()
+    };
+    command.expect = Some(Expect::Platforms {
+        needed: platforms(&verify.targets),
+        optional: platforms(&verify.optional),
+    });
     command.into()
 }
 
@@ -186,7 +200,8 @@ impl Backend for Docker {
                     command.arg(flag);
                 }
                 command.arg(&build.context);
-                Ok(vec![command.into()])
+                let size = size(builder, build.tags.first());
+                Ok([command.into()].into_iter().chain(size).collect())
             }
             Task::Push(tags) => Ok(push(builder, &tags.tags)),
             Task::Index(index) => manifest(step, index),

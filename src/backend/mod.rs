@@ -102,6 +102,9 @@ pub struct Command {
     /// Whether it may fail: it clears away what may not be there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub may_fail: bool,
+    /// Whether it only asks something for the summary: a script leaves it out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub only_reports: bool,
     /// What it has to print.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
@@ -144,6 +147,12 @@ impl Command {
     fn may_fail(mut self) -> Command {
         self.may_fail = true;
         self
+    }
+
+    /// Asks something that nothing depends on.
+    fn only_reports(mut self) -> Command {
+        self.only_reports = true;
+        self.may_fail()
     }
 }
 
@@ -244,7 +253,13 @@ pub enum Find {
 pub enum Expect {
     /// An index or a Docker manifest list, with these platforms and no others, attestations aside. With none it has to be an
     /// index.
-    Platforms(Vec<String>),
+    Platforms {
+        /// The platforms that it has to have.
+        needed: Vec<String>,
+        /// Platforms that it may have, too.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        optional: Vec<String>,
+    },
 }
 
 /// A name for a file of the run's own folder: letters and digits of a step's name.

@@ -1,7 +1,7 @@
 //! From products to steps.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::{
     Build, Capabilities, Destination, Goal, Index, IndexSource, Plan, Push, Step, StepId, Target,
@@ -17,6 +17,7 @@ use crate::value::Value;
 
 /// What a plan is made for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options<'a> {
     /// The part of the way.
     pub goal: Goal,
@@ -28,6 +29,19 @@ pub struct Options<'a> {
     pub backend: &'a str,
     /// What it can do.
     pub capabilities: &'a Capabilities,
+}
+
+impl<'a> Options<'a> {
+    /// All of the way, with a backend, for paths as they are.
+    pub fn new(backend: &'a str, capabilities: &'a Capabilities) -> Options<'a> {
+        Options {
+            goal: Goal::Release,
+            tags: Vec::new(),
+            folder: PathBuf::new(),
+            backend,
+            capabilities,
+        }
+    }
 }
 
 /// One image: a cell with all that is said about it.
@@ -157,6 +171,14 @@ impl Maker<'_> {
                 problems: &mut self.problems,
             };
         }
+        // With a clash of indexes those of their images are no news.
+        let clashed = self.problems[before..].iter();
+        if clashed
+            .into_iter()
+            .any(|problem| problem.code == Code::TagClash)
+        {
+            return;
+        }
         let mut images = Vec::new();
         for (file, context) in point {
             let image = self.image(product, file, context, (&image, &tags), patterns);
@@ -223,6 +245,10 @@ impl Maker<'_> {
             let own = fill.text(&pattern, cell, context, &[("tag", tag)])?;
             references.push(fill.reference(&format!("{image}:{own}"), &pattern.place)?);
         }
+        if tags.is_empty() {
+            // What is wrong with the tags is told; what is wrong with this should not wait.
+            fill.text(&pattern, cell, context, &[("tag", "tag")])?;
+        }
         let build = fill.build(product, file, context, &settings, self.options)?;
         for reference in &references {
             self.taken_by(reference, &pattern.place, &product.source, file);
@@ -262,7 +288,11 @@ impl Maker<'_> {
         let together = capabilities.several_platforms && in_one_go(&images);
         let mut pushed: Vec<StepId> = Vec::new();
         let mut sources: Vec<IndexSource> = Vec::new();
-        let targets: Vec<Target> = images.iter().map(|image| image.target.clone()).collect();
+        let of = |optional: bool| -> Vec<Target> {
+            let images = images.iter().filter(|image| image.optional == optional);
+            images.map(|image| image.target.clone()).collect()
+        };
+        let (targets, optional) = (of(false), of(true));
         let builds = goal != Goal::Index && (goal != Goal::Push || !capabilities.keeps_images);
         let pushes_itself = !capabilities.keeps_images
             || (goal == Goal::Release && capabilities.pushes_while_building);
@@ -313,7 +343,7 @@ impl Maker<'_> {
                 needs = vec![id];
             }
             if goal == Goal::Release {
-                self.verify(tags, &targets, &needs);
+                self.verify(tags, (&targets, &optional), &needs);
             }
             return;
         }
@@ -373,14 +403,20 @@ impl Maker<'_> {
             sources,
         };
         self.push(id.clone(), &label, pushed, None, Task::Index(index));
-        self.verify(tags, &targets, &[id]);
+        self.verify(tags, (&targets, &optional), &[id]);
     }
 
-    fn verify(&mut self, tags: &[String], targets: &[Target], needs: &[StepId]) {
+    fn verify(
+        &mut self,
+        tags: &[String],
+        (targets, optional): (&[Target], &[Target]),
+        needs: &[StepId],
+    ) {
         for tag in tags {
             let verify = Verify {
                 reference: tag.clone(),
                 targets: targets.to_vec(),
+                optional: optional.to_vec(),
             };
             let id = StepId(format!("verify:{tag}"));
             self.push(id, short(tag), needs.to_vec(), None, Task::Verify(verify));
@@ -642,10 +678,17 @@ fn relative(folder: &Path, path: &Path) -> String {
         return path.to_string_lossy().into_owned();
     }
     let from: Vec<_> = folder.components().collect();
-    let path: PathBuf = path
-        .components()
-        .filter(|part| *part != std::path::Component::CurDir)
-        .collect();
+    let mut whole = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                whole.pop();
+            }
+            part => whole.push(part),
+        }
+    }
+    let path = whole;
     let to: Vec<_> = path.components().collect();
     let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
     if shared <= 1 {

@@ -9,6 +9,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -248,6 +249,9 @@ pub struct Verify {
     pub reference: String,
     /// The platforms that it has to have; nothing where they are not known.
     pub targets: Vec<Target>,
+    /// Those that it may have, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub optional: Vec<Target>,
 }
 
 impl Step {
@@ -289,6 +293,7 @@ impl Verify {
         Verify {
             reference: reference.to_string(),
             targets,
+            optional: Vec::new(),
         }
     }
 }
@@ -325,12 +330,9 @@ impl Plan {
 pub fn is_loopback(reference: &str) -> bool {
     let host = reference.split('/').next().unwrap_or_default();
     let host = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => return address == "::1",
+        Some((address, _)) => address,
         None => host.split(':').next().unwrap_or_default(),
     };
-    // A name without a dot is a part of Docker Hub, unless it is this one.
-    let octets: Vec<&str> = host.split('.').collect();
-    let number = |octet: &&str| octet.parse::<u8>().is_ok();
-    host == "localhost"
-        || (octets.len() == 4 && octets[0] == "127" && octets.iter().all(|o| number(&o)))
+    let address = host.parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

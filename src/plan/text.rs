@@ -59,11 +59,10 @@ fn row(step: &Step) -> (&'static str, &Step, String) {
             ("index", step, what)
         }
         Task::Verify(verify) => {
-            let platforms: Vec<&str> = verify
-                .targets
-                .iter()
-                .map(|target| target.platform.as_str())
-                .collect();
+            let needed = verify.targets.iter().map(|target| target.platform.clone());
+            let optional = verify.optional.iter();
+            let optional = optional.map(|target| format!("{} (optional)", target.platform));
+            let platforms: Vec<String> = needed.chain(optional).collect();
             let what = format!("{} has {}", verify.reference, platforms.join(", "));
             ("verify", step, what)
         }

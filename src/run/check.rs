@@ -10,11 +10,11 @@ use crate::backend::Expect;
 /// What is wrong with what was printed; nothing where it is right.
 pub(super) fn fault(expect: &Expect, printed: &str) -> Option<String> {
     match expect {
-        Expect::Platforms(wanted) => platforms(wanted, printed),
+        Expect::Platforms { needed, optional } => platforms(needed, optional, printed),
     }
 }
 
-fn platforms(wanted: &[String], printed: &str) -> Option<String> {
+fn platforms(needed: &[String], optional: &[String], printed: &str) -> Option<String> {
     let index: Json = match serde_json::from_str(printed) {
         Ok(index) => index,
         Err(error) => return Some(format!("this is no index: {error}")),
@@ -22,17 +22,21 @@ fn platforms(wanted: &[String], printed: &str) -> Option<String> {
     let Some(manifests) = index.get("manifests").and_then(Json::as_array) else {
         return Some("this is one image and no index".to_string());
     };
-    if wanted.is_empty() {
+    if needed.is_empty() && optional.is_empty() {
         return None;
     }
     let found: BTreeSet<String> = manifests.iter().filter_map(platform).collect();
-    let wanted: BTreeSet<String> = wanted.iter().map(|platform| normal(platform)).collect();
+    let set = |list: &[String]| -> BTreeSet<String> {
+        list.iter().map(|platform| normal(platform)).collect()
+    };
+    let needed = set(needed);
+    let known: BTreeSet<String> = needed.union(&set(optional)).cloned().collect();
     let list = |platforms: Vec<&String>| -> String {
         let list: Vec<&str> = platforms.into_iter().map(String::as_str).collect();
         list.join(", ")
     };
-    let lacking = list(wanted.difference(&found).collect());
-    let more = list(found.difference(&wanted).collect());
+    let lacking = list(needed.difference(&found).collect());
+    let more = list(found.difference(&known).collect());
     match (lacking.is_empty(), more.is_empty()) {
         (true, true) => None,
         (false, true) => Some(format!("the index lacks {lacking}")),
@@ -77,18 +81,21 @@ mod tests {
             {"platform": {"os": "linux", "architecture": "arm64"}},
             {"platform": {"os": "linux", "architecture": "arm", "variant": "v7"}},
             {"platform": {"os": "unknown", "architecture": "unknown"}}]}"#;
-        let wanted = |list: &[&str]| {
-            let list = list.iter().map(|text| (*text).to_string()).collect();
-            fault(&Expect::Platforms(list), index)
+        let expect = |needed: &[&str], optional: &[&str]| Expect::Platforms {
+            needed: needed.iter().map(|text| (*text).to_string()).collect(),
+            optional: optional.iter().map(|text| (*text).to_string()).collect(),
         };
+        let wanted = |list: &[&str]| fault(&expect(list, &[]), index);
         assert_eq!(wanted(&["linux/arm64/v8", "linux/arm/v7"]), None);
         assert_eq!(wanted(&[]), None);
         assert_eq!(
             wanted(&["linux/arm64", "linux/s390x"]).as_deref(),
             Some("the index lacks linux/s390x and has linux/arm/v7")
         );
-        let one = fault(&Expect::Platforms(Vec::new()), r#"{"layers": []}"#);
+        let optional = ["linux/arm/v7", "linux/s390x"];
+        assert_eq!(fault(&expect(&["linux/arm64"], &optional), index), None);
+        let one = fault(&expect(&[], &[]), r#"{"layers": []}"#);
         assert_eq!(one.as_deref(), Some("this is one image and no index"));
-        assert!(fault(&Expect::Platforms(Vec::new()), "nothing").is_some());
+        assert!(fault(&expect(&[], &[]), "nothing").is_some());
     }
 }

@@ -28,6 +28,9 @@ pub fn shell(plan: &Plan, actions: &[Vec<Action>]) -> String {
         }
         script.push('\n');
         for Action::Command(command) in actions {
+            if command.only_reports {
+                continue;
+            }
             push_command(&mut script, step, command, &used);
         }
     }
@@ -66,10 +69,10 @@ fn push_command(
     if command.may_fail {
         line.push_str(" || true");
     }
-    if let Some(Expect::Platforms(platforms)) = &command.expect
-        && !platforms.is_empty()
+    if let Some(Expect::Platforms { needed, .. }) = &command.expect
+        && !needed.is_empty()
     {
-        let _ = writeln!(script, "# It has to have {}.", platforms.join(", "));
+        let _ = writeln!(script, "# It has to have {}.", needed.join(", "));
     }
     let mut captured = false;
     let mut after = String::new();

@@ -53,17 +53,21 @@ impl Opened {
                 ask.is_there("buildctl", &name)?;
                 Box::new(Buildctl::new(index_tool(&ask)))
             }
-            ("buildah", _) => {
+            ("buildah" | "podman", _) => {
+                let backend = match name.value.as_str() {
+                    "podman" => Buildah::podman(),
+                    _ => Buildah::default(),
+                };
+                let mut skopeo = true;
                 if asked.is_some() {
-                    ask.is_there("buildah", &name)?;
+                    ask.is_there(backend.name(), &name)?;
+                    skopeo = ask.says("skopeo", &["--version"]).is_ok();
                 }
-                Box::new(Buildah::default())
-            }
-            ("podman", _) => {
-                if asked.is_some() {
-                    ask.is_there("podman", &name)?;
-                }
-                Box::new(Buildah::podman())
+                Box::new(if skopeo {
+                    backend
+                } else {
+                    backend.without_skopeo()
+                })
             }
             (other, _) => external(other, &name, ask)?,
         };
@@ -200,10 +204,9 @@ fn external(
     if other.is_empty() || !other.chars().all(plain) {
         return Err(unknown());
     }
-    match ask.says(&program, &[]) {
-        Err(ExecError::NotFound { .. }) => return Err(unknown()),
-        // Without a request it may well complain.
-        _ => {}
+    // Without a request it may well complain, but it is there.
+    if let Err(ExecError::NotFound { .. }) = ask.says(&program, &[]) {
+        return Err(unknown());
     }
     let asking = move |command: &Command| ask.ask(command).map_err(|error| error.to_string());
     let external = External::open(other, asking);

@@ -315,13 +315,10 @@ fn work_out(
         Located::new(tag.clone(), place)
     });
     let capabilities = opened.backend().capabilities();
-    let options = Options {
-        goal,
-        tags: tags.collect(),
-        folder: output.folder.clone(),
-        backend: opened.backend().name(),
-        capabilities: &capabilities,
-    };
+    let mut options = Options::new(opened.backend().name(), &capabilities);
+    options.goal = goal;
+    options.tags = tags.collect();
+    options.folder.clone_from(&output.folder);
     let plan = Plan::make(&products, &options)?;
     if let Some(asked) = asked.filter(|asked| asked.writes) {
         let written = expansion.write(&WriteOptions {

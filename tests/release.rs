@@ -1,0 +1,418 @@
+//! `build`, `push`, `manifest` and `release` with programs of the test's own in the place of docker: what is run, what is said,
+//! and how it ends.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its folder should panic"
+)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+use support::{Run, Scratch, crossfile};
+
+const SETTINGS: &str = "image = \"acme/nginx\"\narches = [\"amd64\", \"arm32v7\"]\n";
+
+/// Notes its arguments, one line for each call, and answers as docker would.
+const DOCKER: &str = r#"#!/bin/sh
+dir=$(dirname "$0")
+line=docker
+for arg in "$@"; do line="$line $arg"; done
+echo "$line" >>"$dir/log"
+case "$*" in
+    --version) ;;
+    *"manifest rm"*) echo "No such manifest" >&2; exit 1 ;;
+    *"manifest push"*) echo sha256:index ;;
+    *"manifest inspect"*) cat "$dir/index.json" ;;
+    *" push "* | "push "*)
+        for arg in "$@"; do tag=$arg; done
+        echo "${tag##*:}: digest: sha256:$(printf %s "$tag" | cksum | cut -d' ' -f1) size: 1" ;;
+    *"image inspect"*) echo 1234567 ;;
+    *) [ ! -e "$dir/hook" ] || . "$dir/hook" ;;
+esac
+"#;
+
+const INDEX: &str = r#"{"manifests": [
+    {"platform": {"os": "linux", "architecture": "amd64"}},
+    {"platform": {"os": "linux", "architecture": "arm", "variant": "v7"}}]}"#;
+
+/// A project with a template, and a docker of the test's own.
+fn project(settings: &str) -> Scratch {
+    let scratch = Scratch::with(&[
+        ("project/crossfile.toml", settings),
+        (
+            "project/Dockerfile.cross",
+            "FROM __BASEIMAGE_ARCH__/alpine\n",
+        ),
+        ("bin/index.json", INDEX),
+    ]);
+    program(&scratch, "docker", DOCKER);
+    scratch
+}
+
+fn program(scratch: &Scratch, name: &str, text: &str) {
+    let path = format!("bin/{name}");
+    scratch.write(&path, text);
+    fs::set_permissions(scratch.join(&path), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn command(scratch: &Scratch, args: &[&str]) -> Command {
+    let mut command = crossfile();
+    let system = std::env::var("PATH").unwrap_or_default();
+    command
+        .args(args)
+        .current_dir(scratch.join("project"))
+        .env(
+            "PATH",
+            format!("{}:{system}", scratch.join("bin").display()),
+        )
+        .env("XDG_CACHE_HOME", scratch.join("cache"));
+    command
+}
+
+fn run(scratch: &Scratch, args: &[&str]) -> Run {
+    Run::from(command(scratch, args).output().unwrap())
+}
+
+/// What docker was asked, without the question whether it is there.
+fn log(scratch: &Scratch) -> Vec<String> {
+    let lines = fs::read_to_string(scratch.join("bin/log")).unwrap_or_default();
+    let lines = lines.lines().filter(|line| *line != "docker --version");
+    lines.map(str::to_string).collect()
+}
+
+/// A shown command without its quotes and its environment, which the log does not have.
+fn bare(shown: &str) -> String {
+    let words = shlex::split(shown).unwrap();
+    let words = words.iter().skip_while(|word| word.contains('='));
+    words.cloned().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_dry_run_prints_what_runs() {
+    let settings = format!("{SETTINGS}[build-args]\nTEXT = \"it's $HOME\"\n");
+    let scratch = project(&settings);
+    let dry = run(&scratch, &["release", "--dry-run", "--jobs", "1"]).succeeds();
+    assert!(log(&scratch).is_empty(), "a dry run runs nothing");
+    assert!(
+        !scratch.exists("project/Dockerfile.amd64"),
+        "and writes nothing"
+    );
+    run(&scratch, &["release", "--jobs", "1"]).succeeds();
+    let mut printed: Vec<String> = dry.stdout.lines().map(bare).collect();
+    let mut real = log(&scratch);
+    // Side by side, steps of different architectures have no order among each other.
+    printed.sort();
+    real.sort();
+    assert_eq!(printed, real);
+}
+
+#[test]
+fn a_release_says_what_became_of_each_step() {
+    let scratch = project(SETTINGS);
+    let release = run(&scratch, &["release", "-v"]).succeeds();
+    let steps: Vec<Vec<&str>> = release
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let verbs: Vec<&str> = steps.iter().map(|step| step[0]).collect();
+    assert_eq!(verbs, ["build", "push", "build", "push", "index", "verify"]);
+    assert!(release.stdout.contains("1.2 MB"), "{}", release.stdout);
+    assert!(
+        release.stdout.contains("sha256:index"),
+        "{}",
+        release.stdout
+    );
+    assert!(
+        release
+            .stderr
+            .contains("arm32v7      | $ docker push acme/nginx:arm32v7-latest"),
+        "{}",
+        release.stderr
+    );
+    assert!(scratch.exists("project/Dockerfile.arm32v7"));
+    // A second run does the same again, and nothing is left behind.
+    run(&scratch, &["release", "-q"]).succeeds();
+    let left = fs::read_dir(scratch.join("cache/crossfile/run"))
+        .unwrap()
+        .count();
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn push_takes_what_build_made_and_manifest_what_push_did() {
+    let scratch = project(SETTINGS);
+    run(&scratch, &["build"]).succeeds();
+    assert!(log(&scratch).iter().all(|line| !line.contains("push")));
+    run(&scratch, &["push"]).succeeds();
+    let pushes = log(&scratch)
+        .iter()
+        .filter(|line| line.starts_with("docker push"))
+        .count();
+    assert_eq!(pushes, 2);
+    assert!(log(&scratch).iter().all(|line| !line.contains("manifest")));
+    run(&scratch, &["manifest"]).succeeds();
+    let create = "docker manifest create acme/nginx:latest acme/nginx:amd64-latest acme/nginx:arm32v7-latest";
+    assert!(log(&scratch).contains(&create.to_string()));
+    let builds = log(&scratch)
+        .iter()
+        .filter(|line| line.contains(" build "))
+        .count();
+    assert_eq!(builds, 2);
+}
+
+#[test]
+fn an_index_of_other_images_needs_no_project() {
+    let scratch = project(SETTINGS);
+    fs::remove_file(scratch.join("project/crossfile.toml")).unwrap();
+    fs::remove_file(scratch.join("project/Dockerfile.cross")).unwrap();
+    let args = [
+        "manifest",
+        "--tag",
+        "127.0.0.1:5000/a:1",
+        "127.0.0.1:5000/a:x",
+        "127.0.0.1:5000/a:y",
+    ];
+    run(&scratch, &args).succeeds();
+    assert_eq!(
+        log(&scratch),
+        [
+            "docker manifest rm 127.0.0.1:5000/a:1",
+            "docker manifest create --insecure 127.0.0.1:5000/a:1 127.0.0.1:5000/a:x 127.0.0.1:5000/a:y",
+            "docker manifest push --purge --insecure 127.0.0.1:5000/a:1",
+            "docker manifest inspect --insecure 127.0.0.1:5000/a:1",
+        ]
+    );
+}
+
+#[test]
+fn a_failure_is_told_with_the_command_and_its_last_lines() {
+    let scratch = project(SETTINGS);
+    scratch.write(
+        "bin/hook",
+        "case \"$*\" in *arm/v7*) echo 'no space left' >&2; exit 3;; esac\n",
+    );
+    let release = run(&scratch, &["release", "--keep-going"]);
+    assert_eq!(release.status, 2);
+    assert!(
+        release.stderr.contains("arm32v7      | no space left"),
+        "{}",
+        release.stderr
+    );
+    let error = "error: build:arm32v7 failed: exit code 3: BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --platform linux/arm/v7";
+    assert!(release.stderr.contains(error), "{}", release.stderr);
+    assert!(log(&scratch).contains(&"docker push acme/nginx:amd64-latest".to_string()));
+    assert!(log(&scratch).iter().all(|line| !line.contains("manifest")));
+
+    let json = run(&scratch, &["release", "--format", "json", "-q"]);
+    assert_eq!(json.status, 2);
+    let report: Json = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["done"], false);
+    let failed = report["steps"].as_array().unwrap();
+    let failed = failed
+        .iter()
+        .find(|step| step["id"] == "build:arm32v7")
+        .unwrap();
+    assert_eq!(failed["status"], "failed");
+    assert_eq!(failed["last"], serde_json::json!(["no space left"]));
+}
+
+#[test]
+fn an_index_of_the_wrong_platforms_is_no_success() {
+    let scratch = project(SETTINGS);
+    scratch.write("bin/index.json", INDEX.replace("v7", "v6"));
+    let release = run(&scratch, &["release"]);
+    assert_eq!(release.status, 2);
+    let error =
+        "error: verify:acme/nginx:latest failed: the index lacks linux/arm/v7 and has linux/arm/v6";
+    assert!(release.stderr.contains(error), "{}", release.stderr);
+}
+
+#[test]
+fn an_index_goes_out_without_an_optional_architecture_that_failed() {
+    let scratch = project(&format!("{SETTINGS}[arch.arm32v7]\noptional = true\n"));
+    scratch.write("bin/hook", "case \"$*\" in *arm/v7*) exit 3;; esac\n");
+    let only = r#"{"manifests": [{"platform": {"os": "linux", "architecture": "amd64"}}]}"#;
+    scratch.write("bin/index.json", only);
+    let release = run(&scratch, &["release"]).succeeds();
+    assert!(
+        release.stdout.contains("failed, optional"),
+        "{}",
+        release.stdout
+    );
+    let create = "docker manifest create acme/nginx:latest acme/nginx:amd64-latest";
+    assert!(log(&scratch).contains(&create.to_string()));
+}
+
+#[test]
+fn somebody_elses_dockerfile_stops_a_build() {
+    let scratch = project(SETTINGS);
+    scratch.write("project/Dockerfile.amd64", "FROM mine\n");
+    let build = run(&scratch, &["build"]);
+    assert_eq!(build.status, 2);
+    assert!(build.stderr.contains("[foreign]"), "{}", build.stderr);
+    assert!(log(&scratch).is_empty());
+    assert_eq!(scratch.read("project/Dockerfile.amd64"), "FROM mine\n");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named_before_anything_is_written() {
+    let scratch = project(SETTINGS);
+    let mut command = command(&scratch, &["release", "--backend", "buildctl"]);
+    let release = Run::from(command.env("PATH", scratch.join("bin")).output().unwrap());
+    assert_eq!(release.status, 2);
+    let error = "there is no program `buildctl` on PATH";
+    assert!(release.stderr.contains(error), "{}", release.stderr);
+    assert!(!scratch.exists("project/Dockerfile.amd64"));
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn interrupt(child: &Child) {
+    let status = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+fn is_alive(pid: &str) -> bool {
+    let status = Command::new("kill")
+        .args(["-0", pid])
+        .stderr(Stdio::null())
+        .status();
+    status.unwrap().success()
+}
+
+#[test]
+fn ctrl_c_ends_what_was_started_with_all_that_it_started() {
+    let scratch = project(SETTINGS);
+    // A child of the program's own, as BuildKit's and buildah's have.
+    scratch.write("bin/hook", "sleep 60 & echo $! >\"$dir/pid.$$\"; wait\n");
+    let mut child = command(&scratch, &["release", "--jobs", "2"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pids = || {
+        let files = fs::read_dir(scratch.join("bin"))
+            .unwrap()
+            .map(Result::unwrap);
+        let files = files.filter(|file| file.file_name().to_string_lossy().starts_with("pid."));
+        let pids = files.map(|file| fs::read_to_string(file.path()).unwrap_or_default());
+        pids.filter(|pid| pid.ends_with('\n')).collect::<Vec<_>>()
+    };
+    wait_until("the builds begin", || pids().len() == 2);
+    interrupt(&child);
+    let start = Instant::now();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "it took {:?}",
+        start.elapsed()
+    );
+    for pid in pids() {
+        wait_until("what was started ends", || !is_alive(pid.trim()));
+    }
+    assert!(log(&scratch).iter().all(|line| !line.contains("push")));
+}
+
+#[test]
+fn two_runs_in_one_folder_do_not_get_into_each_others_way() {
+    let scratch = project(SETTINGS);
+    scratch.write(
+        "bin/hook",
+        "case \"$*\" in *build*) while [ ! -e \"$dir/go\" ]; do sleep 0.05; done;; esac\n",
+    );
+    let mut first = command(&scratch, &["build", "-q"]).spawn().unwrap();
+    wait_until("the first begins", || !log(&scratch).is_empty());
+    let second = run(&scratch, &["build"]);
+    scratch.write("bin/go", "");
+    assert_eq!(second.status, 2);
+    assert!(
+        second.stderr.contains("another crossfile is building here"),
+        "{}",
+        second.stderr
+    );
+    assert!(first.wait().unwrap().success());
+}
+
+/// A backend of the user's own: the first step fails, unless it is told that it may.
+const BACKEND: &str = r#"#!/usr/bin/env python3
+import json, sys
+request = json.load(sys.stdin)
+actions = {}
+for step in request["steps"]:
+    arch = step.get("targets", [{}])[0].get("arch", "")
+    if step["kind"] == "build":
+        actions[step["id"]] = [{"command": {
+            "program": "sh",
+            "args": ["-c", "echo sha256:$1 > $2; echo building $1", "sh", arch, {"scratch": arch}],
+            "yields": [{"key": "digest", "from": {"file": arch}}]}}]
+    elif step["kind"] == "index":
+        digests = [{"step": source["step"], "key": "digest"} for source in step["sources"]]
+        actions[step["id"]] = [{"command": {"program": "echo", "args": ["index", *digests, ["joined ", digests[0]]]}}]
+    else:
+        actions[step["id"]] = []
+print(json.dumps({"version": 1, "capabilities": {"pushes-while-building": True}, "actions": actions}))
+"#;
+
+#[test]
+fn a_program_of_the_users_own_is_a_backend() {
+    let scratch = project(SETTINGS);
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: no python3");
+        return;
+    }
+    program(&scratch, "crossfile-backend-own", BACKEND);
+    let release = run(&scratch, &["release", "--backend", "own", "--jobs", "1"]).succeeds();
+    assert!(
+        release
+            .stderr
+            .contains("nginx:latest | index sha256:amd64 sha256:arm32v7 joined sha256:amd64"),
+        "{}",
+        release.stderr
+    );
+    assert!(log(&scratch).is_empty(), "docker is not asked");
+    let script = run(&scratch, &["plan", "--backend", "own", "--format", "shell"]).succeeds();
+    scratch.write("project/release.sh", &script.stdout);
+    let by_hand = Command::new("sh")
+        .arg("release.sh")
+        .current_dir(scratch.join("project"))
+        .output();
+    let by_hand = Run::from(by_hand.unwrap()).succeeds();
+    assert!(
+        by_hand
+            .stdout
+            .ends_with("index sha256:amd64 sha256:arm32v7 joined sha256:amd64\n"),
+        "{}",
+        by_hand.stdout
+    );
+
+    program(
+        &scratch,
+        "crossfile-backend-bad",
+        "#!/bin/sh\necho '{\"version\": 2}'\n",
+    );
+    let bad = run(&scratch, &["plan", "--backend", "bad"]);
+    assert_eq!(bad.status, 2);
+    assert!(
+        bad.stderr.contains("answers in version 2, not 1"),
+        "{}",
+        bad.stderr
+    );
+}
