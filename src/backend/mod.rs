@@ -1,7 +1,7 @@
 //! Backends: programs that build images, push them and make indexes, each as a translation from steps to actions.
 //!
 //! A [`Backend`] runs nothing. It says what it can do, and lowers a [`Step`] to [`Action`]s: commands as data, with what each
-//! yields. [`open`] finds one by its name.
+//! yields.
 
 mod buildah;
 mod buildctl;

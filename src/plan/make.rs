@@ -1,19 +1,18 @@
 //! From products to steps.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Component, Path, PathBuf};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
+use super::fill::{Fill, Patterns, relative};
 use super::{
     Build, Capabilities, Destination, Goal, Index, IndexSource, Plan, Push, Step, StepId, Target,
-    Task, Verify, check_reference,
+    Task, Verify,
 };
-use crate::config::{Cell, Config, ImageSettings, Setting};
-use crate::context::{Context, Slot};
+use crate::config::Cell;
+use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::document::Located;
-use crate::expand::Pattern;
 use crate::project::{BuildFile, Product};
-use crate::value::Value;
 
 /// What a plan is made for.
 #[derive(Clone, Debug)]
@@ -90,9 +89,6 @@ struct Maker<'a> {
     /// How many images each list of builders has had.
     turns: HashMap<Vec<String>, usize>,
 }
-
-/// The settings in which names are filled in, parsed once.
-type Patterns = HashMap<(String, Place), Result<Pattern, ()>>;
 
 impl Maker<'_> {
     fn product(&mut self, product: &Product) {
@@ -487,220 +483,7 @@ fn in_one_go(images: &[Image<'_>]) -> bool {
     images.len() > 1 && images.iter().all(same)
 }
 
-/// Fills names into the settings of one product.
-struct Fill<'a> {
-    config: &'a Config,
-    patterns: &'a mut Patterns,
-    problems: &'a mut Vec<Diagnostic>,
-}
-
-impl Fill<'_> {
-    fn text(
-        &mut self,
-        setting: &Located<String>,
-        cell: &Cell,
-        context: &Context,
-        more: &[(&str, &str)],
-    ) -> Option<String> {
-        let key = (setting.value.clone(), setting.place.clone());
-        let config = self.config;
-        let problems = &mut *self.problems;
-        let pattern = self.patterns.entry(key).or_insert_with(|| {
-            let names: Vec<&str> = more.iter().map(|(name, _)| *name).collect();
-            let parsed = Pattern::parse(setting, config, &names);
-            // Told once.
-            parsed.map_err(|found| problems.extend(found))
-        });
-        let pattern = pattern.as_ref().ok()?;
-        let mut context = context.clone();
-        for (name, value) in more {
-            context.set(*name, Slot::Value(Value::Text((*value).to_string())));
-        }
-        match pattern.render(cell, &context) {
-            Ok(text) => Some(text),
-            Err(problem) => {
-                let known =
-                    |known: &Diagnostic| known.code == problem.code && known.place == problem.place;
-                if !self.problems.iter().any(known) {
-                    self.problems.push(*problem);
-                }
-                None
-            }
-        }
-    }
-
-    /// A text that has to be one for all architectures of a point.
-    fn same_for_all(
-        &mut self,
-        setting: &Located<String>,
-        point: &[(&BuildFile, Context)],
-    ) -> Option<String> {
-        let mut first: Option<(String, &BuildFile)> = None;
-        for (file, context) in point {
-            let text = self.text(setting, &file.cell, context, &[])?;
-            match &first {
-                None => first = Some((text, file)),
-                Some((known, _)) if *known == text => {}
-                Some((known, other)) => {
-                    let message = format!(
-                        "this is `{known}` for `{}` and `{text}` for `{}`: an index has one name for all",
-                        other.cell.arch, file.cell.arch
-                    );
-                    let help = "what differs between architectures belongs into `arch-tag`";
-                    let problem = Diagnostic::error(Code::BadValue, setting.place.clone(), message);
-                    self.problems.push(problem.help(help));
-                    return None;
-                }
-            }
-        }
-        first.map(|(text, _)| text)
-    }
-
-    /// Refuses what is no reference.
-    fn reference(&mut self, text: &str, place: &Place) -> Option<String> {
-        match check_reference(text) {
-            Ok(()) => Some(text.to_string()),
-            Err(message) => {
-                let help = "a name is lower case, as `registry.example.com/acme/nginx`; a tag has letters, digits, `.`, `_` and `-`, 128 at most";
-                let problem = Diagnostic::error(Code::BadValue, place.clone(), message).help(help);
-                if !self.problems.contains(&problem) {
-                    self.problems.push(problem);
-                }
-                None
-            }
-        }
-    }
-
-    fn list(
-        &mut self,
-        list: Option<&Vec<Located<String>>>,
-        cell: &Cell,
-        context: &Context,
-    ) -> Option<Vec<String>> {
-        let mut texts = Vec::new();
-        for item in list.into_iter().flatten() {
-            texts.push(self.text(item, cell, context, &[])?);
-        }
-        Some(texts)
-    }
-
-    fn table(
-        &mut self,
-        what: &str,
-        table: &BTreeMap<String, Located<Setting>>,
-        cell: &Cell,
-        context: &Context,
-    ) -> Option<BTreeMap<String, String>> {
-        let mut texts = BTreeMap::new();
-        for (name, setting) in table {
-            let place = &setting.place;
-            let problem = match &setting.value.slot {
-                Slot::Value(value) => match value.text() {
-                    Some(text) if setting.value.from_env => {
-                        texts.insert(name.clone(), text);
-                        continue;
-                    }
-                    Some(text) => {
-                        let text = Located::new(text, place.clone());
-                        let text = self.text(&text, cell, context, &[])?;
-                        texts.insert(name.clone(), text);
-                        continue;
-                    }
-                    None => "it is a list or a table".to_string(),
-                },
-                Slot::Absent(why) => why.clone(),
-            };
-            let message = format!("the {what} `{name}` has no value: {problem}");
-            let problem = Diagnostic::error(Code::NoValue, place.clone(), message);
-            if !self.problems.contains(&problem) {
-                self.problems.push(problem);
-            }
-            return None;
-        }
-        Some(texts)
-    }
-
-    fn build(
-        &mut self,
-        product: &Product,
-        file: &BuildFile,
-        context: &Context,
-        settings: &ImageSettings,
-        options: &Options<'_>,
-    ) -> Option<Build> {
-        let cell = &file.cell;
-        let folder = match &settings.context {
-            None => product.context.clone(),
-            Some(said) => {
-                let text = self.text(said, cell, context, &[])?;
-                // A context may be an address, which is nobody's folder.
-                if text.contains("://") {
-                    PathBuf::from(text)
-                } else {
-                    let beside = said.place.source().path().parent();
-                    beside.unwrap_or(&product.context).join(text)
-                }
-            }
-        };
-        let target = match &settings.target {
-            Some(target) => Some(self.text(target, cell, context, &[])?),
-            None => None,
-        };
-        let mut flags = BTreeMap::new();
-        for (backend, list) in &settings.flags {
-            flags.insert(backend.clone(), self.list(Some(list), cell, context)?);
-        }
-        Some(Build {
-            targets: Vec::new(),
-            tags: Vec::new(),
-            dockerfile: relative(&options.folder, &file.dockerfile),
-            context: relative(&options.folder, &folder),
-            destination: Destination::Store,
-            target,
-            args: self.table("build argument", &settings.build_args, cell, context)?,
-            labels: self.table("label", &settings.labels, cell, context)?,
-            cache_from: self.list(settings.cache_from.as_ref(), cell, context)?,
-            cache_to: self.list(settings.cache_to.as_ref(), cell, context)?,
-            secrets: self.list(settings.secrets.as_ref(), cell, context)?,
-            flags,
-        })
-    }
-}
-
 /// A reference without its registry and folders: `nginx:latest`.
 fn short(reference: &str) -> &str {
     reference.rsplit('/').next().unwrap_or(reference)
-}
-
-/// The way from the folder of a plan to a path, with `/` on every system; the path itself where it is elsewhere.
-fn relative(folder: &Path, path: &Path) -> String {
-    if !path.is_absolute() {
-        return path.to_string_lossy().into_owned();
-    }
-    let from: Vec<_> = folder.components().collect();
-    let mut whole = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                whole.pop();
-            }
-            part => whole.push(part),
-        }
-    }
-    let path = whole;
-    let to: Vec<_> = path.components().collect();
-    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    if shared <= 1 {
-        return path.to_string_lossy().into_owned();
-    }
-    let up = from[shared..].iter().map(|_| "..".to_string());
-    let down = to[shared..]
-        .iter()
-        .map(|part| part.as_os_str().to_string_lossy().into_owned());
-    let parts: Vec<String> = up.chain(down).collect();
-    match parts.is_empty() {
-        true => ".".to_string(),
-        false => parts.join("/"),
-    }
 }

@@ -4,6 +4,7 @@
 //! [`Backend`](crate::backend::Backend) turns steps into actions, and [`run`](crate::run) performs them.
 
 mod bake;
+mod fill;
 mod make;
 mod text;
 
