@@ -2,8 +2,8 @@
 
 use super::docker::expecting;
 use super::{
-    Action, Backend, Capabilities, Command, Find, Unsupported, build_flags, check, file_name,
-    platforms, scratch,
+    Action, Backend, Capabilities, Command, Find, Unsupported, Value, build_flags, check,
+    file_name, platforms, scratch,
 };
 use crate::plan::{Build, Index, Push, Step, Task, Verify, is_loopback};
 
@@ -121,7 +121,12 @@ impl Buildah {
                     add.flag("--variant", variant);
                 }
             }
-            add.arg(&list).arg(format!("docker://{}", source.reference));
+            let parts = vec!["docker://".into(), super::source(source)];
+            let from = match source.by_digest {
+                true => Value::Joined(parts),
+                false => format!("docker://{}", source.reference).into(),
+            };
+            add.arg(&list).arg(from);
             actions.push(add.into());
         }
         let file = file_name(step, "digest");

@@ -4,7 +4,7 @@ use super::{
     Action, Backend, Buildah, Capabilities, Command, Find, Unsupported, buildx, check, docker,
     file_name, platforms, scratch,
 };
-use crate::plan::{Build, Step, Task, is_loopback};
+use crate::plan::{Build, Destination, Step, Task, is_loopback};
 
 /// Whose tool makes indexes: BuildKit's client has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +70,10 @@ impl Buildctl {
             command.flag("--secret", secret);
         }
         let mut output = Output::new(&build.tags);
+        if build.destination == Destination::Digest {
+            output.set("push-by-digest", "true");
+            output.set("name-canonical", "true");
+        }
         let flags = build.flags.get("buildctl").map_or(&[][..], Vec::as_slice);
         for flag in todays(flags, &mut output) {
             command.arg(flag);
@@ -160,6 +164,7 @@ impl Backend for Buildctl {
             several_platforms: true,
             keeps_images: false,
             pushes_while_building: true,
+            pushes_by_digest: true,
             indexes: self.index_tool != IndexTool::None,
             ..Capabilities::default()
         }

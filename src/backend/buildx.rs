@@ -5,7 +5,7 @@ use super::{
     Action, Backend, Capabilities, Command, Find, Unsupported, build_flags, check, file_name,
     platforms, scratch,
 };
-use crate::plan::{Build, Destination, Index, Step, Task, Verify};
+use crate::plan::{Build, Destination, Index, Step, Task, Verify, by_digest};
 
 /// BuildKit by way of Docker's plugin.
 #[derive(Clone, Debug)]
@@ -14,12 +14,15 @@ pub struct Buildx {
     /// Whether its builder builds several platforms in one go: all but the driver `docker` without the containerd image
     /// store.
     pub several_platforms: bool,
+    /// Whether it pushes images under their digests alone: all but the driver `docker`.
+    pub pushes_by_digest: bool,
 }
 
 impl Default for Buildx {
     fn default() -> Buildx {
         Buildx {
             several_platforms: true,
+            pushes_by_digest: true,
         }
     }
 }
@@ -31,7 +34,7 @@ pub(super) fn imagetools(index: &Index) -> Vec<Action> {
         command.flag("-t", tag);
     }
     for source in &index.sources {
-        command.arg(&source.reference);
+        command.arg(super::source(source));
     }
     let mut actions: Vec<Action> = vec![command.into()];
     // It prints no digest that could be relied on.
@@ -64,9 +67,12 @@ pub(super) fn inspect(verify: &Verify) -> Action {
 }
 
 impl Buildx {
-    /// A builder that takes several platforms in one go, or not.
-    pub fn new(several_platforms: bool) -> Buildx {
-        Buildx { several_platforms }
+    /// A builder that takes several platforms in one go, or not, and pushes by digest, or not.
+    pub fn new(several_platforms: bool, pushes_by_digest: bool) -> Buildx {
+        Buildx {
+            several_platforms,
+            pushes_by_digest,
+        }
     }
 
     fn build(&self, step: &Step, build: &Build) -> Result<Vec<Action>, Unsupported> {
@@ -77,7 +83,8 @@ impl Buildx {
         }
         command.flag("--platform", platforms(build));
         command.flag("-f", &build.dockerfile);
-        for tag in &build.tags {
+        let tags = build.tags.iter();
+        for tag in tags.filter(|_| build.destination != Destination::Digest) {
             command.flag("-t", tag);
         }
         build_flags(&mut command, build);
@@ -85,20 +92,26 @@ impl Buildx {
             command.arg(flag);
         }
         let file = file_name(step, "json");
-        command.arg(match build.destination {
-            Destination::Store => "--load",
-            Destination::Registry => "--push",
-        });
+        match build.destination {
+            Destination::Store => command.arg("--load"),
+            Destination::Registry => command.arg("--push"),
+            Destination::Digest => {
+                let output = format!("type=image,{}", by_digest(&build.tags));
+                command.flag("--output", output)
+            }
+        };
         command.flag("--metadata-file", scratch(&file));
         command.arg(&build.context);
         let pointer = "/containerimage.digest".to_string();
         let command = match build.destination {
-            Destination::Registry => command.yields("digest", Find::Json { file, pointer }),
+            Destination::Registry | Destination::Digest => {
+                command.yields("digest", Find::Json { file, pointer })
+            }
             Destination::Store => command,
         };
         let size = match build.destination {
             Destination::Store => size(None, build.tags.first()),
-            Destination::Registry => None,
+            Destination::Registry | Destination::Digest => None,
         };
         Ok([command.into()].into_iter().chain(size).collect())
     }
@@ -112,6 +125,7 @@ impl Backend for Buildx {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             several_platforms: self.several_platforms,
+            pushes_by_digest: self.pushes_by_digest,
             pushes_while_building: true,
             ..Capabilities::default()
         }

@@ -118,7 +118,7 @@ pub(super) fn manifest(step: &Step, index: &Index) -> Result<Vec<Action>, Unsupp
         }
         create.arg(tag);
         for source in &index.sources {
-            create.arg(&source.reference);
+            create.arg(super::source(source));
         }
         actions.push(create.into());
         for source in &index.sources {
@@ -126,7 +126,8 @@ pub(super) fn manifest(step: &Step, index: &Index) -> Result<Vec<Action>, Unsupp
                 continue;
             };
             let (os, architecture, variant) = target.parts();
-            let mut annotate = docker(&["annotate", tag, &source.reference]);
+            let mut annotate = docker(&["annotate", tag]);
+            annotate.arg(super::source(source));
             annotate.flag("--os", os).flag("--arch", architecture);
             if let Some(variant) = variant {
                 annotate.flag("--variant", variant);

@@ -14,7 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use crate::plan::Capabilities;
-use crate::plan::{Step, StepId};
+use crate::plan::{Destination, IndexSource, Step, StepId};
 
 pub use buildah::Buildah;
 pub use buildctl::Buildctl;
@@ -262,6 +262,20 @@ pub enum Expect {
     },
 }
 
+/// An image of an index: by its tag, or by the digest that its step yields.
+fn source(source: &IndexSource) -> Value {
+    match (&source.step, source.by_digest) {
+        (Some(step), true) => Value::Joined(vec![
+            format!("{}@", source.reference).into(),
+            Value::Output {
+                step: step.0.clone(),
+                key: "digest".to_string(),
+            },
+        ]),
+        _ => (&source.reference).into(),
+    }
+}
+
 /// A name for a file of the run's own folder: letters and digits of a step's name.
 fn file_name(step: &Step, ending: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
@@ -314,6 +328,12 @@ fn check(step: &Step, build: &crate::plan::Build, can: &Capabilities) -> Result<
         return cannot(
             "build several platforms in one go",
             "build each architecture on its own",
+        );
+    }
+    if build.destination == Destination::Digest && !can.pushes_by_digest {
+        return cannot(
+            "push an image under its digest alone",
+            "give `arch-tag` a pattern; BuildKit's own builders can, as `docker buildx create` makes them",
         );
     }
     if !build.secrets.is_empty() && !can.secrets {

@@ -57,7 +57,7 @@ const ARCH_TAG: Key = Key {
     kind: Kind::String,
     default: Fallback::Value(r#""{{arch}}-{{tag}}""#),
     doc: "The tag of one architecture's image, for each tag of the index, which is `{{tag}}` here. Other names are filled in as in \
-          a template.",
+          a template. With `\"\"` the images get no tags: a release pushes them under their digests alone, where the backend can.",
     example: "arch-tag = \"{{tag}}-{{debian_arch}}\"\n",
 };
 

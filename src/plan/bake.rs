@@ -94,21 +94,32 @@ fn target(build: &Build) -> BakeTarget {
             .iter()
             .map(|target| target.platform.clone())
             .collect(),
-        tags: all(&build.tags),
+        tags: match build.destination {
+            Destination::Digest => Vec::new(),
+            _ => all(&build.tags),
+        },
         target: build.target.clone(),
         args: table(&build.args),
         labels: table(&build.labels),
         cache_from: all(&build.cache_from),
         cache_to: all(&build.cache_to),
         secret: all(&build.secrets),
-        output: vec![
-            match build.destination {
-                Destination::Registry => "type=registry",
-                Destination::Store => "type=docker",
-            }
-            .to_string(),
-        ],
+        output: vec![match build.destination {
+            Destination::Registry => "type=registry".to_string(),
+            Destination::Store => "type=docker".to_string(),
+            Destination::Digest => format!("type=image,{}", by_digest(&build.tags)),
+        }],
     }
+}
+
+/// The fields of BuildKit's exporter for an image that gets no tag.
+pub(crate) fn by_digest(names: &[String]) -> String {
+    let name = names.join(",");
+    let name = match names.len() {
+        1 => format!("name={name}"),
+        _ => format!("\"name={name}\""),
+    };
+    format!("{name},push-by-digest=true,name-canonical=true,push=true")
 }
 
 /// The way from a context to a Dockerfile: bake looks for it in the context.

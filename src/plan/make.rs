@@ -47,8 +47,9 @@ impl<'a> Options<'a> {
 struct Image<'a> {
     file: &'a BuildFile,
     target: Target,
-    /// The reference for each tag of the index.
+    /// The reference for each tag of the index; the name alone where it is pushed by digest.
     references: Vec<String>,
+    by_digest: bool,
     builder: Option<String>,
     optional: bool,
     build: Build,
@@ -236,8 +237,25 @@ impl Maker<'_> {
             let place = place.unwrap_or_else(|| Place::file(&product.source));
             Located::new("{{arch}}-{{tag}}".to_string(), place)
         });
+        let by_digest = pattern.value.is_empty();
+        if by_digest && self.options.goal != Goal::Release {
+            let message = "images without tags of their own are pushed by digest: only a release knows which they are";
+            let problem = Diagnostic::error(Code::BadValue, pattern.place.clone(), message);
+            let help = "give `arch-tag` a pattern, or use `crossfile release`";
+            if !fill
+                .problems
+                .iter()
+                .any(|known| known.place == problem.place)
+            {
+                fill.problems.push(problem.help(help));
+            }
+            return None;
+        }
         let mut references = Vec::new();
-        for (tag, _) in tags {
+        if by_digest {
+            references.push(fill.reference(&image, &pattern.place)?);
+        }
+        for (tag, _) in tags.iter().filter(|_| !by_digest) {
             let own = fill.text(&pattern, cell, context, &[("tag", tag)])?;
             references.push(fill.reference(&format!("{image}:{own}"), &pattern.place)?);
         }
@@ -246,13 +264,14 @@ impl Maker<'_> {
             fill.text(&pattern, cell, context, &[("tag", "tag")])?;
         }
         let build = fill.build(product, file, context, &settings, self.options)?;
-        for reference in &references {
+        for reference in references.iter().filter(|_| !by_digest) {
             self.taken_by(reference, &pattern.place, &product.source, file);
         }
         Some(Image {
             file,
             target,
             references,
+            by_digest,
             builder: self.builder(arch.map_or(&[], |arch| &arch.builders)),
             optional: arch.is_some_and(|arch| arch.optional),
             build,
@@ -352,7 +371,10 @@ impl Maker<'_> {
                 let build = Build {
                     targets: vec![image.target.clone()],
                     tags: image.references.clone(),
-                    destination,
+                    destination: match image.by_digest {
+                        true => Destination::Digest,
+                        false => destination,
+                    },
                     ..image.build
                 };
                 let task = Task::Build(Box::new(build));
@@ -361,7 +383,7 @@ impl Maker<'_> {
                 needs.push(id.clone());
                 last = Some(id);
             }
-            if separate {
+            if separate && !image.by_digest {
                 let id = StepId(format!("push:{label}"));
                 let push = Push {
                     targets: vec![image.target.clone()],
@@ -382,6 +404,7 @@ impl Maker<'_> {
             sources.extend(image.references.first().map(|reference| IndexSource {
                 reference: reference.clone(),
                 target: Some(image.target.clone()),
+                by_digest: image.by_digest,
                 step: last,
                 optional: image.optional,
             }));

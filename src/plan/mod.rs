@@ -16,6 +16,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use bake::bake;
+pub(crate) use bake::by_digest;
 pub use make::Options;
 pub use text::text;
 
@@ -39,6 +40,8 @@ pub struct Capabilities {
     pub secrets: bool,
     /// It can put its cache somewhere.
     pub cache_to: bool,
+    /// It can push an image under its digest alone.
+    pub pushes_by_digest: bool,
 }
 
 impl Default for Capabilities {
@@ -50,6 +53,7 @@ impl Default for Capabilities {
             indexes: true,
             secrets: true,
             cache_to: true,
+            pushes_by_digest: false,
         }
     }
 }
@@ -139,6 +143,8 @@ pub enum Destination {
     Store,
     /// To the registry.
     Registry,
+    /// To the registry under its digest alone: its tags are names without a tag.
+    Digest,
 }
 
 /// A build.
@@ -234,6 +240,9 @@ pub struct IndexSource {
     /// What it is for, where that is known before it is looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
+    /// Whether the reference is a name alone, and the digest is what the step yields.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_digest: bool,
     /// The step that brings it there; nothing where it is there already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<StepId>,
@@ -282,6 +291,7 @@ impl IndexSource {
         IndexSource {
             reference: reference.to_string(),
             target: None,
+            by_digest: false,
             step: None,
             optional: false,
         }

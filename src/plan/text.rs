@@ -38,6 +38,7 @@ fn row(step: &Step) -> (&'static str, &Step, String) {
                 .collect();
             let pushed = match build.destination {
                 Destination::Registry => ", pushed",
+                Destination::Digest => ", pushed by digest",
                 Destination::Store => "",
             };
             let tags = build.tags.join(", ");

@@ -89,6 +89,9 @@ pub(crate) fn quoted(text: &str) -> String {
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_string();
     }
+    if !text.contains(['\'', '\0']) {
+        return format!("'{text}'");
+    }
     // What a shell cannot hold, a command cannot either.
     shlex::try_quote(text).map_or_else(|_| format!("{text:?}"), std::borrow::Cow::into_owned)
 }

@@ -148,6 +148,7 @@ fn buildx(
         }
     }
     let mut several = true;
+    let mut by_digest = true;
     for builder in builders {
         let mut args = vec!["buildx", "inspect"];
         args.extend(builder);
@@ -158,12 +159,13 @@ fn buildx(
         })?;
         let driver = found.lines().find_map(|line| line.strip_prefix("Driver:"));
         if driver.map(str::trim) == Some("docker") {
+            by_digest = false;
             let status = ["info", "--format", "{{json .DriverStatus}}"];
             let store = ask.says("docker", &status).unwrap_or_default();
             several &= store.contains("io.containerd.snapshotter");
         }
     }
-    Ok(Buildx::new(several))
+    Ok(Buildx::new(several, by_digest))
 }
 
 /// Whose tool makes indexes for buildctl.
