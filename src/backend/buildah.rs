@@ -2,8 +2,8 @@
 
 use super::docker::expecting;
 use super::{
-    Action, Backend, Capabilities, Command, Find, Unsupported, Value, build_flags, check,
-    file_name, platforms, scratch,
+    Action, Backend, Capabilities, Command, Find, Unsupported, Value, build_flags, file_name,
+    platforms, scratch,
 };
 use crate::plan::{Build, Index, Push, Step, Task, Verify, is_loopback};
 
@@ -55,8 +55,7 @@ impl Buildah {
         command
     }
 
-    fn build(&self, step: &Step, build: &Build) -> Result<Vec<Action>, Unsupported> {
-        check(step, build, &self.capabilities())?;
+    fn build(&self, step: &Step, build: &Build) -> Vec<Action> {
         let mut actions = Vec::new();
         let mut command = self.command(step, &["build"]);
         if build.targets.len() > 1 {
@@ -85,7 +84,7 @@ impl Buildah {
             let size = self.command(step, &args).yields("size", Find::LastLine);
             actions.push(size.only_reports().into());
         }
-        Ok(actions)
+        actions
     }
 
     fn push(&self, step: &Step, push: &Push) -> Vec<Action> {
@@ -141,19 +140,24 @@ impl Buildah {
         actions
     }
 
+    /// skopeo's own, for backends that have nothing of the kind.
+    pub(super) fn skopeo(verify: &Verify) -> Action {
+        let mut command = Command::new("skopeo", ["inspect", "--raw"]);
+        insecure(&mut command, std::slice::from_ref(&verify.reference));
+        command.arg(format!("docker://{}", verify.reference));
+        expecting(command, verify)
+    }
+
     /// `manifest inspect` would show a local list of the name first, and buildah's speaks only TLS: skopeo is the better one.
     fn inspect(&self, step: &Step, verify: &Verify) -> Action {
-        let mut command = match self.skopeo {
-            true => Command::new("skopeo", ["inspect", "--raw"]),
-            false => self.command(step, &["manifest", "inspect"]),
-        };
-        if self.skopeo || self.program == "podman" {
+        if self.skopeo {
+            return Buildah::skopeo(verify);
+        }
+        let mut command = self.command(step, &["manifest", "inspect"]);
+        if self.program == "podman" {
             insecure(&mut command, std::slice::from_ref(&verify.reference));
         }
-        command.arg(match self.skopeo {
-            true => format!("docker://{}", verify.reference),
-            false => verify.reference.clone(),
-        });
+        command.arg(&verify.reference);
         expecting(command, verify)
     }
 }
@@ -186,6 +190,7 @@ impl Backend for Buildah {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             several_platforms: true,
+            keeps_several: true,
             ..Capabilities::default()
         }
     }
@@ -201,7 +206,7 @@ impl Backend for Buildah {
             ));
         }
         match &step.task {
-            Task::Build(build) => self.build(step, build),
+            Task::Build(build) => Ok(self.build(step, build)),
             Task::Push(push) => Ok(self.push(step, push)),
             Task::Index(index) => Ok(self.index(step, index)),
             Task::Verify(verify) => Ok(vec![self.inspect(step, verify)]),

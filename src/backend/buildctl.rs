@@ -1,8 +1,8 @@
 //! `buildctl build`, BuildKit's own client.
 
 use super::{
-    Action, Backend, Buildah, Capabilities, Command, Find, Unsupported, buildx, check, docker,
-    file_name, platforms, scratch,
+    Action, Backend, Buildah, Capabilities, Command, Find, Unsupported, buildx, docker, file_name,
+    platforms, scratch,
 };
 use crate::plan::{Build, Destination, Step, Task, is_loopback};
 
@@ -23,20 +23,15 @@ pub enum IndexTool {
 
 /// BuildKit, spoken to at an address or at `BUILDKIT_HOST`. It keeps nothing: building pushes.
 #[derive(Clone, Debug, Default)]
-#[non_exhaustive]
 pub struct Buildctl {
     /// What makes the indexes of images that are built one by one.
     pub index_tool: IndexTool,
+    /// Whether skopeo reads indexes where none of the tools is there to do so.
+    pub skopeo: bool,
 }
 
 impl Buildctl {
-    /// Makes indexes with a tool.
-    pub fn new(index_tool: IndexTool) -> Buildctl {
-        Buildctl { index_tool }
-    }
-
-    fn build(&self, step: &Step, build: &Build) -> Result<Vec<Action>, Unsupported> {
-        check(step, build, &self.capabilities())?;
+    fn build(step: &Step, build: &Build) -> Vec<Action> {
         let mut command = Command::new("buildctl", Vec::<String>::new());
         if let Some(address) = &step.builder {
             command.flag("--addr", address);
@@ -83,7 +78,7 @@ impl Buildctl {
         command.flag("--metadata-file", scratch(&file));
         let pointer = "/containerimage.digest".to_string();
         let command = command.yields("digest", Find::Json { file, pointer });
-        Ok(vec![command.into()])
+        vec![command.into()]
     }
 }
 
@@ -166,6 +161,7 @@ impl Backend for Buildctl {
             pushes_while_building: true,
             pushes_by_digest: true,
             indexes: self.index_tool != IndexTool::None,
+            verifies: self.index_tool != IndexTool::None || self.skopeo,
             ..Capabilities::default()
         }
     }
@@ -179,7 +175,7 @@ impl Backend for Buildctl {
             )
         };
         match (&step.task, self.index_tool) {
-            (Task::Build(build), _) => self.build(step, build),
+            (Task::Build(build), _) => Ok(Buildctl::build(step, build)),
             (Task::Push(_), _) => Err(Unsupported::new(
                 step,
                 "push what it did not just build: it keeps no images",
@@ -190,6 +186,9 @@ impl Backend for Buildctl {
             (Task::Verify(verify), IndexTool::Imagetools) => Ok(vec![buildx::inspect(verify)]),
             (_, IndexTool::DockerManifest) => super::Docker.lower(step),
             (_, IndexTool::Buildah) => Buildah::default().lower(step),
+            (Task::Verify(verify), IndexTool::None) if self.skopeo => {
+                Ok(vec![Buildah::skopeo(verify)])
+            }
             (_, IndexTool::None) => Err(none()),
         }
     }

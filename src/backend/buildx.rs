@@ -2,20 +2,21 @@
 
 use super::docker::{expecting, push, size};
 use super::{
-    Action, Backend, Capabilities, Command, Find, Unsupported, build_flags, check, file_name,
-    platforms, scratch,
+    Action, Backend, Capabilities, Command, Find, Unsupported, build_flags, file_name, platforms,
+    scratch,
 };
 use crate::plan::{Build, Destination, Index, Step, Task, Verify, by_digest};
 
 /// BuildKit by way of Docker's plugin.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Buildx {
     /// Whether its builder builds several platforms in one go: all but the driver `docker` without the containerd image
     /// store.
     pub several_platforms: bool,
     /// Whether it pushes images under their digests alone: all but the driver `docker`.
     pub pushes_by_digest: bool,
+    /// Whether the engine's store holds images of several platforms under one name: the containerd image store does.
+    pub keeps_several: bool,
 }
 
 impl Default for Buildx {
@@ -23,6 +24,7 @@ impl Default for Buildx {
         Buildx {
             several_platforms: true,
             pushes_by_digest: true,
+            keeps_several: true,
         }
     }
 }
@@ -44,7 +46,7 @@ pub(super) fn imagetools(index: &Index) -> Vec<Action> {
             "imagetools",
             "inspect",
             "--format",
-            "{{.Manifest.Digest}}",
+            "{{printf \"%s\" .Manifest.Digest}}",
         ];
         let mut digest = Command::new("docker", args);
         digest.arg(tag);
@@ -67,16 +69,7 @@ pub(super) fn inspect(verify: &Verify) -> Action {
 }
 
 impl Buildx {
-    /// A builder that takes several platforms in one go, or not, and pushes by digest, or not.
-    pub fn new(several_platforms: bool, pushes_by_digest: bool) -> Buildx {
-        Buildx {
-            several_platforms,
-            pushes_by_digest,
-        }
-    }
-
-    fn build(&self, step: &Step, build: &Build) -> Result<Vec<Action>, Unsupported> {
-        check(step, build, &self.capabilities())?;
+    fn build(&self, step: &Step, build: &Build) -> Vec<Action> {
         let mut command = Command::new("docker", ["buildx", "build"]);
         if let Some(builder) = &step.builder {
             command.flag("--builder", builder);
@@ -113,7 +106,7 @@ impl Buildx {
             Destination::Store => size(None, build.tags.first()),
             Destination::Registry | Destination::Digest => None,
         };
-        Ok([command.into()].into_iter().chain(size).collect())
+        [command.into()].into_iter().chain(size).collect()
     }
 }
 
@@ -126,6 +119,7 @@ impl Backend for Buildx {
         Capabilities {
             several_platforms: self.several_platforms,
             pushes_by_digest: self.pushes_by_digest,
+            keeps_several: self.keeps_several,
             pushes_while_building: true,
             ..Capabilities::default()
         }
@@ -133,7 +127,7 @@ impl Backend for Buildx {
 
     fn lower(&self, step: &Step) -> Result<Vec<Action>, Unsupported> {
         match &step.task {
-            Task::Build(build) => self.build(step, build),
+            Task::Build(build) => Ok(self.build(step, build)),
             // What was loaded is in the store of the engine.
             Task::Push(tags) => Ok(push(None, &tags.tags)),
             Task::Index(index) => Ok(imagetools(index)),

@@ -1,8 +1,7 @@
 //! `docker build`, `docker push` and `docker manifest`.
 
 use super::{
-    Action, Backend, Capabilities, Command, Expect, Find, Unsupported, build_flags, check,
-    platforms,
+    Action, Backend, Capabilities, Command, Expect, Find, Unsupported, build_flags, platforms,
 };
 use crate::plan::{Index, Step, Target, Task, Verify, is_loopback};
 
@@ -163,7 +162,7 @@ pub(super) fn expecting(mut command: Command, verify: &Verify) -> Action {
     };
     command.expect = Some(Expect::Platforms {
         needed: platforms(&verify.targets),
-        optional: platforms(&verify.optional),
+        optional: platforms(&verify.may_have),
     });
     command.into()
 }
@@ -184,7 +183,6 @@ impl Backend for Docker {
         let builder = step.builder.as_deref();
         match &step.task {
             Task::Build(build) => {
-                check(step, build, &self.capabilities())?;
                 // Newer clients build with BuildKit, whose attestations make an index of each image: `docker manifest`
                 // takes none.
                 let mut command = docker(builder).env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");

@@ -14,7 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use crate::plan::Capabilities;
-use crate::plan::{Destination, IndexSource, Step, StepId};
+use crate::plan::{Destination, IndexSource, Step, StepId, Task};
 
 pub use buildah::Buildah;
 pub use buildctl::Buildctl;
@@ -321,9 +321,19 @@ fn platforms(build: &crate::plan::Build) -> String {
     platforms.join(",")
 }
 
-/// Refuses what a step asks for and a backend cannot do.
-fn check(step: &Step, build: &crate::plan::Build, can: &Capabilities) -> Result<(), Unsupported> {
+/// Refuses what a step asks for and a backend says that it cannot do.
+pub(crate) fn check(step: &Step, can: &Capabilities) -> Result<(), Unsupported> {
     let cannot = |what: &str, help: &str| Err(Unsupported::new(step, what, help));
+    let build = match &step.task {
+        Task::Build(build) => build,
+        Task::Index(_) if !can.indexes => {
+            return cannot(
+                "make an index",
+                "use another backend, as `--backend docker`",
+            );
+        }
+        _ => return Ok(()),
+    };
     if build.targets.len() > 1 && !can.several_platforms {
         return cannot(
             "build several platforms in one go",

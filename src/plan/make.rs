@@ -126,6 +126,38 @@ impl Maker<'_> {
             return;
         };
         let before = self.problems.len();
+        let goal = self.options.goal;
+        let left_out = product.left_out.iter().filter(|cell| {
+            cell.axes == first.cell.axes
+                && !config
+                    .arch
+                    .get(&cell.arch)
+                    .is_some_and(|arch| arch.optional)
+        });
+        let left_out: Vec<String> = left_out.map(|cell| format!("`{}`", cell.arch)).collect();
+        let incomplete = !left_out.is_empty();
+        let what = format!(
+            "without {} the index would be incomplete",
+            left_out.join(", ")
+        );
+        match goal {
+            Goal::Index if incomplete => {
+                let problem = Diagnostic::error(Code::BadValue, Place::argument("--arch"), what);
+                let help = "leave `--arch` out: images that are in the registry already are taken from there; or say `optional = true` for those";
+                if !self
+                    .problems
+                    .iter()
+                    .any(|known| known.message == problem.message)
+                {
+                    self.problems.push(problem.help(help));
+                }
+                return;
+            }
+            Goal::Release if incomplete => self.note(format!(
+                "{what}: it is not made; `crossfile manifest` does when all images are pushed"
+            )),
+            _ => {}
+        }
         let index = config.index_image(&first.cell);
         let mut fill = Fill {
             config,
@@ -159,7 +191,7 @@ impl Maker<'_> {
             if let Some(reference) = fill.reference(&format!("{image}:{text}"), &tag.place)
                 && !tags.iter().any(|(known, _)| *known == text)
             {
-                self.taken_by(&reference, &tag.place, &product.source, first);
+                self.taken_by(&reference, &tag.place, &product.source, (first, true));
                 tags.push((text, tag.place.clone()));
             }
             fill = Fill {
@@ -188,22 +220,32 @@ impl Maker<'_> {
             .iter()
             .map(|(tag, _)| format!("{image}:{tag}"))
             .collect();
-        self.steps(product, first, images, &tags);
+        self.steps(product, first, images, (&tags, incomplete));
     }
 
     /// Refuses a reference that another image has.
-    fn taken_by(&mut self, reference: &str, place: &Place, source: &Path, file: &BuildFile) {
-        let who = format!(
-            "{} of {}",
-            crate::config::describe(std::slice::from_ref(&file.cell)),
-            relative(&self.options.folder, source)
-        );
+    fn taken_by(
+        &mut self,
+        reference: &str,
+        place: &Place,
+        source: &Path,
+        (file, is_index): (&BuildFile, bool),
+    ) {
+        let cell = crate::config::describe(std::slice::from_ref(&file.cell));
+        let source = relative(&self.options.folder, source);
+        let axes = cell
+            .split_once(" with ")
+            .map_or(String::new(), |(_, axes)| format!(" with {axes}"));
+        let who = match is_index {
+            true => format!("the index{axes} of {source}"),
+            false => format!("{cell} of {source}"),
+        };
         if let Some(other) = self.taken.insert(reference.to_string(), who.clone()) {
             let message =
                 format!("two images would be one: `{reference}` for {other} and for {who}");
             self.problems.push(
                 Diagnostic::error(Code::TagClash, place.clone(), message).help(
-                    "use more of what tells them apart in `image`, `tags` or `arch-tag`: the axes, `{{arch}}`, `{{stem}}`",
+                    "use more of what tells them apart in `image`, `tags` or `arch-tag`: the axes, `{{arch}}`",
                 ),
             );
         }
@@ -265,7 +307,7 @@ impl Maker<'_> {
         }
         let build = fill.build(product, file, context, &settings, self.options)?;
         for reference in references.iter().filter(|_| !by_digest) {
-            self.taken_by(reference, &pattern.place, &product.source, file);
+            self.taken_by(reference, &pattern.place, &product.source, (file, false));
         }
         Some(Image {
             file,
@@ -295,12 +337,17 @@ impl Maker<'_> {
         product: &Product,
         first: &BuildFile,
         images: Vec<Image<'_>>,
-        tags: &[String],
+        (tags, incomplete): (&[String], bool),
     ) {
         let prefix = self.prefix(product, first);
         let capabilities = self.options.capabilities;
         let goal = self.options.goal;
-        let together = capabilities.several_platforms && in_one_go(&images);
+        let kept = capabilities.keeps_several || !capabilities.keeps_images;
+        let pushed_at_once = goal == Goal::Release && capabilities.pushes_while_building;
+        let together = capabilities.several_platforms
+            && in_one_go(&images)
+            && !incomplete
+            && (kept || pushed_at_once || goal == Goal::Index);
         let mut pushed: Vec<StepId> = Vec::new();
         let mut sources: Vec<IndexSource> = Vec::new();
         let of = |optional: bool| -> Vec<Target> {
@@ -327,6 +374,12 @@ impl Maker<'_> {
             ));
         }
         let separate = matches!(goal, Goal::Push | Goal::Release) && !pushes_itself;
+        if together && goal == Goal::Index {
+            self.note(format!(
+                "a release with {} builds all platforms in one go, which makes the index: images of single architectures are there only where they were built with `--arch`",
+                self.options.backend
+            ));
+        }
         if together && goal != Goal::Index {
             let builder = images.first().and_then(|image| image.builder.clone());
             let label = format!("{prefix}all");
@@ -409,7 +462,7 @@ impl Maker<'_> {
                 optional: image.optional,
             }));
         }
-        if !matches!(goal, Goal::Index | Goal::Release) {
+        if incomplete || !matches!(goal, Goal::Index | Goal::Release) {
             return;
         }
         let label = match tags.first() {
@@ -431,11 +484,15 @@ impl Maker<'_> {
         (targets, optional): (&[Target], &[Target]),
         needs: &[StepId],
     ) {
+        if !self.options.capabilities.verifies {
+            self.note("no program is here that could read the index back".to_string());
+            return;
+        }
         for tag in tags {
             let verify = Verify {
                 reference: tag.clone(),
                 targets: targets.to_vec(),
-                optional: optional.to_vec(),
+                may_have: optional.to_vec(),
             };
             let id = StepId(format!("verify:{tag}"));
             self.push(id, short(tag), needs.to_vec(), None, Task::Verify(verify));

@@ -25,7 +25,7 @@ pub const VERSION: u32 = 1;
 
 /// What a backend can do, where backends differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Capabilities {
     /// It builds several platforms in one go.
@@ -42,6 +42,10 @@ pub struct Capabilities {
     pub cache_to: bool,
     /// It can push an image under its digest alone.
     pub pushes_by_digest: bool,
+    /// Its store holds images of several platforms under one name.
+    pub keeps_several: bool,
+    /// It can read an index back.
+    pub verifies: bool,
 }
 
 impl Default for Capabilities {
@@ -54,6 +58,8 @@ impl Default for Capabilities {
             secrets: true,
             cache_to: true,
             pushes_by_digest: false,
+            keeps_several: false,
+            verifies: true,
         }
     }
 }
@@ -261,7 +267,7 @@ pub struct Verify {
     pub targets: Vec<Target>,
     /// Those that it may have, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub optional: Vec<Target>,
+    pub may_have: Vec<Target>,
 }
 
 impl Step {
@@ -304,7 +310,7 @@ impl Verify {
         Verify {
             reference: reference.to_string(),
             targets,
-            optional: Vec::new(),
+            may_have: Vec::new(),
         }
     }
 }
@@ -314,6 +320,13 @@ impl Verify {
 /// # Errors
 /// What is wrong with it.
 pub fn check_reference(text: &str) -> Result<(), String> {
+    // Docker takes a first part in capitals for a registry, though none of that name is on any network.
+    let first = text.split('/').next().unwrap_or_default();
+    if text.contains('/') && !first.contains(['.', ':']) && first.to_lowercase() != first {
+        return Err(format!(
+            "`{text}` is not a reference of an image: `{first}` is not lower case"
+        ));
+    }
     match oci_spec::distribution::Reference::from_str(text) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("`{text}` is not a reference of an image: {error}")),

@@ -61,7 +61,7 @@ fn row(step: &Step) -> (&'static str, &Step, String) {
         }
         Task::Verify(verify) => {
             let needed = verify.targets.iter().map(|target| target.platform.clone());
-            let optional = verify.optional.iter();
+            let optional = verify.may_have.iter();
             let optional = optional.map(|target| format!("{} (optional)", target.platform));
             let platforms: Vec<String> = needed.chain(optional).collect();
             let what = format!("{} has {}", verify.reference, platforms.join(", "));

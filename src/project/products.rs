@@ -33,6 +33,8 @@ pub struct Product {
     pub context: PathBuf,
     /// Its cells in order, points of the matrix after each other.
     pub files: Vec<BuildFile>,
+    /// The cells of its project that were not asked for.
+    pub left_out: Vec<Cell>,
 }
 
 impl Project {
@@ -86,6 +88,7 @@ impl Project {
                 source: found.path.clone(),
                 context: folder.to_path_buf(),
                 files,
+                left_out: left_out(&found.config, arches(&found.config)),
             });
         }
         for (folder, config) in self.trees.iter().flat_map(|tree| &tree.discovery.plain) {
@@ -130,10 +133,20 @@ impl Project {
                 source: dockerfile,
                 context: beside.to_path_buf(),
                 files: good,
+                left_out: left_out(config, arches(config)),
             });
         }
         (products, problems)
     }
+}
+
+/// The cells of the architectures that a project lists and that were not asked for.
+fn left_out(config: &Config, chosen: &[ArchName]) -> Vec<Cell> {
+    if !config.arches_are_given {
+        return Vec::new();
+    }
+    let others = config.arches.iter().filter(|arch| !chosen.contains(arch));
+    config.chosen_cells(&others.cloned().collect::<Vec<_>>())
 }
 
 /// A file that is written by hand: beside the template, or beside the settings that name it.

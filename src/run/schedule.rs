@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Events, ExecError, Outputs, Resolved, Runner, Watcher};
-use crate::backend::{Action, Backend, Unsupported};
+use crate::backend::{Action, Backend, Unsupported, check};
 use crate::plan::{Index, Plan, Step, StepId, Task};
 
 /// How a plan is done.
@@ -82,8 +82,10 @@ impl Report {
 pub fn lower(plan: &Plan, backend: &dyn Backend) -> Result<Vec<Vec<Action>>, Vec<Unsupported>> {
     let mut actions = Vec::new();
     let mut refused: Vec<Unsupported> = Vec::new();
+    let capabilities = backend.capabilities();
     for step in &plan.steps {
-        match backend.lower(step) {
+        let lowered = check(step, &capabilities).and_then(|()| backend.lower(step));
+        match lowered {
             Ok(lowered) => actions.push(lowered),
             Err(unsupported) => refused.push(unsupported),
         }

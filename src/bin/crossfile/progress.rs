@@ -87,6 +87,7 @@ impl<'a> Progress<'a> {
         for (own, step) in report.steps.iter().zip(&self.plan.steps) {
             let status = match &own.status {
                 StepStatus::Done => "done".to_string(),
+                StepStatus::Failed(ExecError::Cancelled) => "called off".to_string(),
                 StepStatus::Failed(_) if step.optional => "failed, optional".to_string(),
                 StepStatus::Failed(_) => "failed".to_string(),
                 StepStatus::Skipped(_) => "not begun".to_string(),
@@ -263,11 +264,15 @@ impl JsonStep {
         JsonStep {
             id: report.id.clone(),
             status,
-            seconds,
+            seconds: seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0),
             optional: step.optional,
             error: error.map(ToString::to_string),
             last: match error {
-                Some(ExecError::Failed { last, .. }) => last.clone(),
+                // Colours are for terminals.
+                Some(ExecError::Failed { last, .. }) => last
+                    .iter()
+                    .map(|line| anstream::adapter::strip_str(line).to_string())
+                    .collect(),
                 _ => Vec::new(),
             },
             outputs: report.outputs.clone(),

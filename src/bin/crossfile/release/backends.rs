@@ -51,7 +51,10 @@ impl Opened {
             ("buildctl", None) => Box::new(Buildctl::default()),
             ("buildctl", Some(_)) => {
                 ask.is_there("buildctl", &name)?;
-                Box::new(Buildctl::new(index_tool(&ask)))
+                Box::new(Buildctl {
+                    index_tool: index_tool(&ask),
+                    skopeo: ask.says("skopeo", &["--version"]).is_ok(),
+                })
             }
             ("buildah" | "podman", _) => {
                 let backend = match name.value.as_str() {
@@ -147,6 +150,9 @@ fn buildx(
             }
         }
     }
+    let status = ["info", "--format", "{{json .DriverStatus}}"];
+    let store = ask.says("docker", &status).unwrap_or_default();
+    let store = store.contains("io.containerd.snapshotter");
     let mut several = true;
     let mut by_digest = true;
     for builder in builders {
@@ -160,12 +166,14 @@ fn buildx(
         let driver = found.lines().find_map(|line| line.strip_prefix("Driver:"));
         if driver.map(str::trim) == Some("docker") {
             by_digest = false;
-            let status = ["info", "--format", "{{json .DriverStatus}}"];
-            let store = ask.says("docker", &status).unwrap_or_default();
-            several &= store.contains("io.containerd.snapshotter");
+            several &= store;
         }
     }
-    Ok(Buildx::new(several, by_digest))
+    Ok(Buildx {
+        several_platforms: several,
+        pushes_by_digest: by_digest,
+        keeps_several: store,
+    })
 }
 
 /// Whose tool makes indexes for buildctl.
@@ -210,7 +218,12 @@ fn external(
     if let Err(ExecError::NotFound { .. }) = ask.says(&program, &[]) {
         return Err(unknown());
     }
-    let asking = move |command: &Command| ask.ask(command).map_err(|error| error.to_string());
+    let asking = move |command: &Command| {
+        ask.ask(command).map_err(|error| match &error {
+            ExecError::Failed { last, .. } => format!("{error}\n{}", last.join("\n")),
+            _ => error.to_string(),
+        })
+    };
     let external = External::open(other, asking);
     let external =
         external.map_err(|error| problem(error, "docs/backends.md has its form".to_string()))?;

@@ -224,11 +224,11 @@ pub(crate) fn manifest(args: &ManifestArgs, output: &Output) -> io::Result<Exit>
     }
 }
 
-/// Set once Ctrl-C was pressed; who presses it again is not kept waiting.
+/// Set once Ctrl-C was pressed.
 fn interrupts() -> Arc<AtomicBool> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
-    // A handler that cannot be set leaves the system's own.
+    // Programs get ten seconds to end. A handler that cannot be set leaves the system's own.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst));
     interrupted
 }
@@ -238,20 +238,30 @@ fn failed(problems: &[Diagnostic], output: &Output) -> io::Result<Exit> {
     Ok(Exit::Error)
 }
 
+/// What cannot be done, each once with all the steps that ask for it.
 fn refusals(backend: &str, refused: &[Unsupported]) -> Vec<Diagnostic> {
-    let problem = |unsupported: &Unsupported| {
+    let mut found: Vec<(&Unsupported, Vec<String>)> = Vec::new();
+    for unsupported in refused {
+        let same = |(known, _): &&mut (&Unsupported, Vec<String>)| {
+            known.capability == unsupported.capability && known.help == unsupported.help
+        };
+        let step = unsupported.step.to_string();
+        match found.iter_mut().find(same) {
+            Some((_, steps)) => steps.push(step),
+            None => found.push((unsupported, vec![step])),
+        }
+    }
+    let problem = |(unsupported, steps): &(&Unsupported, Vec<String>)| {
         let place = Place::argument(&format!("--backend {backend}"));
-        let message = format!(
-            "{}: {backend} cannot {}",
-            unsupported.step, unsupported.capability
-        );
+        let capability = &unsupported.capability;
+        let message = format!("{}: {backend} cannot {capability}", steps.join(", "));
         let problem = Diagnostic::error(Code::Unsupported, place, message);
         match unsupported.help.as_str() {
             "" => problem,
             help => problem.help(help),
         }
     };
-    refused.iter().map(problem).collect()
+    found.iter().map(problem).collect()
 }
 
 /// What a command that runs programs may do.
@@ -368,7 +378,6 @@ fn of_sources(args: &ManifestArgs, output: &Output, asked: &Asked<'_>) -> Made<W
             Diagnostic::error(Code::NoImage, place, message).help(help),
         ]);
     }
-    let opened = Opened::new(args.with.backend.as_deref(), None, &[], Some(asked), output)?;
     let mut problems = Vec::new();
     for (flag, reference) in args
         .tag
@@ -385,6 +394,7 @@ fn of_sources(args: &ManifestArgs, output: &Output, asked: &Asked<'_>) -> Made<W
     if !problems.is_empty() {
         return Err(problems);
     }
+    let opened = Opened::new(args.with.backend.as_deref(), None, &[], Some(asked), output)?;
     let sources = args.sources.iter().map(|source| IndexSource::new(source));
     let index = Index::new(args.tag.clone(), sources.collect());
     let id = StepId(format!("index:{}", args.tag[0]));
