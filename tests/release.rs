@@ -29,7 +29,7 @@ case "$*" in
     --version) ;;
     *"manifest rm"*) echo "No such manifest" >&2; exit 1 ;;
     *"manifest push"*) echo sha256:index ;;
-    *"manifest inspect"*) cat "$dir/index.json" ;;
+    *"manifest inspect"* | *"imagetools inspect --raw"*) cat "$dir/index.json" ;;
     *" push "* | "push "*)
         for arg in "$@"; do tag=$arg; done
         echo "${tag##*:}: digest: sha256:$(printf %s "$tag" | cksum | cut -d' ' -f1) size: 1" ;;
@@ -414,5 +414,89 @@ fn a_program_of_the_users_own_is_a_backend() {
         bad.stderr.contains("answers in version 2, not 1"),
         "{}",
         bad.stderr
+    );
+}
+
+/// Notes its arguments, says what it builds, and leaves the digest where it is asked to.
+const BUILDCTL: &str = r#"#!/bin/sh
+dir=$(dirname "$0")
+line=buildctl
+for arg in "$@"; do line="$line $arg"; done
+echo "$line" >>"$dir/log"
+case "$*" in
+    *"debug workers"*) printf 'ID\tPLATFORMS\nabc\tlinux/amd64,linux/amd64/v2\n' ;;
+    *--metadata-file*)
+        for arg in "$@"; do file=$arg; done
+        echo '{"containerimage.digest": "sha256:abc"}' >"$file" ;;
+esac
+"#;
+
+#[test]
+fn buildkit_is_asked_what_it_builds_before_it_builds() {
+    let scratch = project(&format!(
+        "{SETTINGS}[arch.arm32v7]\nbuilder = \"tcp://pi:1234\"\n"
+    ));
+    program(&scratch, "buildctl", BUILDCTL);
+    let release = run(
+        &scratch,
+        &["release", "--backend", "buildctl", "--jobs", "1"],
+    )
+    .succeeds();
+    let warning = "the BuildKit at tcp://pi:1234 does not say that it builds linux/arm/v7";
+    assert!(release.stderr.contains(warning), "{}", release.stderr);
+    assert!(
+        !release.stderr.contains("linux/amd64\n"),
+        "{}",
+        release.stderr
+    );
+    assert!(release.stdout.contains("sha256:abc"), "{}", release.stdout);
+    let lines = log(&scratch);
+    assert!(
+        lines.contains(&"buildctl debug workers".to_string()),
+        "{lines:#?}"
+    );
+    assert!(
+        lines.contains(&"buildctl --addr tcp://pi:1234 debug workers".to_string()),
+        "{lines:#?}"
+    );
+    let built = lines
+        .iter()
+        .find(|line| line.contains("platform=linux/arm/v7"))
+        .unwrap();
+    let wanted = "buildctl --addr tcp://pi:1234 build --frontend dockerfile.v0 --local context=. --local dockerfile=. --opt filename=Dockerfile.arm32v7 --opt platform=linux/arm/v7 --output type=image,name=acme/nginx:arm32v7-latest,push=true --metadata-file ";
+    assert!(built.starts_with(wanted), "{built}");
+
+    program(
+        &scratch,
+        "buildctl",
+        "#!/bin/sh\n[ \"$1\" = --version ] || { echo 'connection refused' >&2; exit 1; }\n",
+    );
+    let gone = run(&scratch, &["release", "--backend", "buildctl"]);
+    assert_eq!(gone.status, 2);
+    assert!(
+        gone.stderr.contains("BuildKit cannot be asked"),
+        "{}",
+        gone.stderr
+    );
+}
+
+#[test]
+fn flags_of_an_old_buildctl_are_todays() {
+    let scratch = project(
+        "image = \"acme/nginx\"\narches = [\"amd64\"]\n[flags]\nbuildctl = [\"--frontend-opt\", \"no-cache=\", \"--exporter=image\", \"--exporter-opt\", \"compression=zstd\", \"--progress=plain\"]\n",
+    );
+    let script = run(
+        &scratch,
+        &["plan", "--backend", "buildctl", "--format", "shell"],
+    )
+    .succeeds();
+    let line = script
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("buildctl"))
+        .unwrap();
+    assert!(
+        line.contains(" --opt no-cache= --progress=plain --output type=image,name=acme/nginx:amd64-latest,push=true,compression=zstd "),
+        "{line}"
     );
 }

@@ -1,6 +1,7 @@
 //! Finds a backend by its name, and asks the programs of this machine what they can do.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossfile::backend::{
     Action, Backend, Buildah, Buildctl, Buildx, Command, Docker, External, Find, IndexTool, NAMES,
@@ -8,17 +9,21 @@ use crossfile::backend::{
 };
 use crossfile::diagnostic::closest;
 use crossfile::run::{Events, ExecError, Processes, Resolved, Runner};
-use crossfile::{Code, Diagnostic, Located, Place, Product};
+use crossfile::{Code, Diagnostic, Located, Place, Platform, Product};
 
 use super::Asked;
 use crate::output::Output;
 
 /// A backend that was found.
-pub(super) struct Opened(Box<dyn Backend>);
+pub(super) struct Opened {
+    backend: Box<dyn Backend>,
+    /// What its programs said that may matter.
+    pub(super) warnings: Vec<Diagnostic>,
+}
 
 impl Opened {
     pub(super) fn backend(&self) -> &dyn Backend {
-        self.0.as_ref()
+        self.backend.as_ref()
     }
 
     /// The backend that the command line says, else the settings, else docker. `asked` is given where programs may be run: then
@@ -40,6 +45,7 @@ impl Opened {
         let ask = Asking {
             folder: output.folder.clone(),
         };
+        let mut warnings = Vec::new();
         let backend: Box<dyn Backend> = match (name.value.as_str(), asked) {
             ("docker", None) => Box::new(Docker),
             ("docker", Some(_)) => {
@@ -51,6 +57,7 @@ impl Opened {
             ("buildctl", None) => Box::new(Buildctl::default()),
             ("buildctl", Some(_)) => {
                 ask.is_there("buildctl", &name)?;
+                workers(&ask, &name, products, &mut warnings)?;
                 Box::new(Buildctl {
                     index_tool: index_tool(&ask),
                     skopeo: ask.says("skopeo", &["--version"]).is_ok(),
@@ -74,7 +81,7 @@ impl Opened {
             }
             (other, _) => external(other, &name, ask)?,
         };
-        Ok(Opened(backend))
+        Ok(Opened { backend, warnings })
     }
 }
 
@@ -139,17 +146,10 @@ fn buildx(
         let help = "install the plugin buildx, or choose another backend with `--backend`";
         return Err(problem("docker has no plugin `buildx`".to_string(), help));
     }
-    let mut builders: BTreeSet<Option<&str>> = BTreeSet::new();
-    for product in products {
-        for file in &product.files {
-            let arch = product.config.arch.get(&file.cell.arch);
-            let own = arch.map_or(&[][..], |arch| &arch.builders);
-            builders.extend(own.iter().map(|builder| Some(builder.value.as_str())));
-            if own.is_empty() {
-                builders.insert(None);
-            }
-        }
-    }
+    let builders: BTreeSet<Option<&str>> = builders(products)
+        .into_iter()
+        .map(|(builder, _)| builder)
+        .collect();
     let status = ["info", "--format", "{{json .DriverStatus}}"];
     let store = ask.says("docker", &status).unwrap_or_default();
     let store = store.contains("io.containerd.snapshotter");
@@ -174,6 +174,72 @@ fn buildx(
         pushes_by_digest: by_digest,
         keeps_several: store,
     })
+}
+
+/// Every builder of some products, with a platform that it builds; nothing for the one that is there.
+fn builders(products: &[Product]) -> BTreeSet<(Option<&str>, String)> {
+    let mut builders = BTreeSet::new();
+    for product in products {
+        for file in &product.files {
+            let arch = product.config.arch.get(&file.cell.arch);
+            let own = arch.map_or(&[][..], |arch| &arch.builders);
+            let entry = product.config.map.get(file.cell.arch.as_str());
+            let platform = entry.and_then(|entry| entry.get("platform"));
+            let platform = platform.unwrap_or_default().into_owned();
+            let own = own.iter().map(|builder| Some(builder.value.as_str()));
+            builders.extend(own.clone().map(|builder| (builder, platform.clone())));
+            if own.len() == 0 {
+                builders.insert((None, platform));
+            }
+        }
+    }
+    builders
+}
+
+/// Asks every BuildKit what it builds. One that does not answer would fail each build.
+fn workers(
+    ask: &Asking,
+    name: &Located<String>,
+    products: &[Product],
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<(), Vec<Diagnostic>> {
+    let mut known: BTreeMap<Option<&str>, String> = BTreeMap::new();
+    for (builder, platform) in builders(products) {
+        let who = match builder {
+            Some(address) => format!("the BuildKit at {address}"),
+            None => "BuildKit".to_string(),
+        };
+        if let Entry::Vacant(free) = known.entry(builder) {
+            let mut args = Vec::new();
+            if let Some(address) = builder {
+                args.extend(["--addr", address]);
+            }
+            args.extend(["debug", "workers"]);
+            let said = ask.says("buildctl", &args).map_err(|error| {
+                let message = format!("{who} cannot be asked: {error}");
+                let help =
+                    "start buildkitd, and say where: `builder` in crossfile.toml, or BUILDKIT_HOST";
+                let place = name.place.clone();
+                vec![Diagnostic::error(Code::Unsupported, place, message).help(help)]
+            })?;
+            free.insert(said);
+        }
+        let normal = |text: &str| {
+            let platform = text.parse::<Platform>().ok();
+            platform.map(|platform| platform.normalize().to_string())
+        };
+        let words = known.get(&builder).map_or("", String::as_str);
+        let mut words = words.split(|c: char| c == ',' || c.is_whitespace());
+        let wanted = normal(&platform);
+        // It may build more than it says: variants of what it knows, or what was registered since.
+        if !words.any(|word| word.contains('/') && normal(word) == wanted) {
+            let message = format!("{who} does not say that it builds {platform}");
+            let help = "an emulator for it may be missing there";
+            let place = name.place.clone();
+            warnings.push(Diagnostic::warning(Code::Unsupported, place, message).help(help));
+        }
+    }
+    Ok(())
 }
 
 /// Whose tool makes indexes for buildctl.

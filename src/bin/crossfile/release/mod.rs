@@ -319,6 +319,7 @@ fn work_out(
         .iter()
         .find_map(|product| product.config.backend.clone());
     let opened = Opened::new(what.with.backend.as_deref(), said, &products, asked, output)?;
+    problems.extend(opened.warnings.iter().cloned());
     let tags = tags.iter().map(|tag| {
         let place = Place::argument(&format!("--tag {tag}"));
         let place = Place::new(place.source(), 6..6 + tag.len());
