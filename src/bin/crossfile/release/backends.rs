@@ -108,6 +108,8 @@ impl Asking {
         let runner = Processes::new(&self.folder, std::env::temp_dir(), &|| false);
         let mut command = command.clone();
         command.yields = vec![Yield::new("answer", Find::Stdout)];
+        // To print nothing is an answer, too.
+        command.only_reports = true;
         let performed = runner.run(&Action::Command(command), &Silent)?;
         Ok(performed.outputs.get("answer").cloned().unwrap_or_default())
     }
