@@ -9,6 +9,7 @@ mod matrix;
 mod names;
 mod read;
 mod values;
+mod wording;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -22,8 +23,8 @@ use crate::template::{Dialect, Names};
 use crate::value::Value;
 
 pub use cells::Cell;
-pub(crate) use cells::{among, describe};
 pub(crate) use matrix::{Axis, Matrix, Point};
+pub(crate) use wording::{among, describe};
 
 /// The name of a project's settings file.
 pub const FILE_NAME: &str = "crossfile.toml";

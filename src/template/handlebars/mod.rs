@@ -8,6 +8,7 @@ mod blocks;
 mod case;
 mod check;
 pub(crate) mod helpers;
+mod inclusions;
 mod loader;
 mod marks;
 pub(crate) mod tags;

@@ -1,5 +1,6 @@
 //! `crossfile plan`, `build`, `push`, `manifest` and `release`: one plan, printed or done.
 
+mod args;
 mod backends;
 mod scratch;
 
@@ -15,132 +16,12 @@ use crossfile::run::{Processes, Schedule, lower, resolve};
 use crossfile::{Code, Diagnostic, Located, Place, Project, Selection, Status, WriteOptions};
 
 use crate::args::SelectArgs;
-use crate::complete;
 use crate::output::{Exit, Output, count};
 use crate::progress::Progress;
+pub(crate) use args::{BuildArgs, ManifestArgs, PlanArgs, ResultFormat};
+use args::{DoArgs, PlanFormat, WhatArgs, WithArgs};
 use backends::Opened;
 use scratch::Scratch;
-
-/// What is built, and with what.
-#[derive(Debug, clap::Args)]
-pub(crate) struct WhatArgs {
-    /// Folders whose projects are built, or single templates
-    #[arg(value_name = "PATH", default_value = ".", add = complete::templates())]
-    paths: Vec<PathBuf>,
-
-    #[command(flatten)]
-    select: SelectArgs,
-
-    #[command(flatten)]
-    with: WithArgs,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct WithArgs {
-    /// docker, buildx, buildctl, buildah, podman, or the NAME of a program crossfile-backend-NAME [default: docker, or what
-    /// crossfile.toml says]
-    #[arg(long, value_name = "NAME")]
-    backend: Option<String>,
-
-    /// Whose tool makes the index
-    #[arg(long, value_enum, default_value_t)]
-    index: IndexBy,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum IndexBy {
-    /// The backend's own
-    #[default]
-    Backend,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct PlanArgs {
-    #[command(flatten)]
-    what: WhatArgs,
-
-    /// A tag in the place of those of crossfile.toml; may be repeated
-    #[arg(long, value_name = "TAG")]
-    tag: Vec<String>,
-
-    /// How to print it
-    #[arg(long, value_enum, default_value_t)]
-    format: PlanFormat,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum PlanFormat {
-    /// For people
-    #[default]
-    Text,
-    /// A script that does it without crossfile
-    Shell,
-    /// For programs; carries `"version": 1`
-    Json,
-    /// The builds, for `docker buildx bake`
-    Bake,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct DoArgs {
-    /// How many steps each builder has at a time [default: the number of processors]
-    #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
-
-    /// Print the commands that would run, and run none
-    #[arg(long)]
-    dry_run: bool,
-
-    /// After a failure go on with all that does not depend on it
-    #[arg(long)]
-    keep_going: bool,
-
-    /// How to print the result
-    #[arg(long, value_enum, default_value_t)]
-    format: ResultFormat,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum ResultFormat {
-    /// For people
-    #[default]
-    Text,
-    /// For programs; carries `"version": 1`
-    Json,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct BuildArgs {
-    #[command(flatten)]
-    what: WhatArgs,
-
-    /// A tag in the place of those of crossfile.toml; may be repeated
-    #[arg(long, value_name = "TAG")]
-    tag: Vec<String>,
-
-    #[command(flatten)]
-    how: DoArgs,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct ManifestArgs {
-    /// Images for the index: tags, digests, other indexes. Without any, those of the project here
-    #[arg(value_name = "SOURCE")]
-    sources: Vec<String>,
-
-    #[command(flatten)]
-    select: SelectArgs,
-
-    #[command(flatten)]
-    with: WithArgs,
-
-    /// With sources the reference that the index gets, else a tag in the place of those of crossfile.toml; may be repeated
-    #[arg(long, value_name = "REF")]
-    tag: Vec<String>,
-
-    #[command(flatten)]
-    how: DoArgs,
-}
 
 /// What only asks a registry is tried again after these.
 const WAITS: &[Duration] = &[

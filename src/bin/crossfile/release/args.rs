@@ -1,0 +1,127 @@
+//! The arguments of the commands that plan and build.
+
+use std::path::PathBuf;
+
+use crate::args::SelectArgs;
+use crate::complete;
+
+/// What is built, and with what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WhatArgs {
+    /// Folders whose projects are built, or single templates
+    #[arg(value_name = "PATH", default_value = ".", add = complete::templates())]
+    pub(super) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) select: SelectArgs,
+
+    #[command(flatten)]
+    pub(super) with: WithArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct WithArgs {
+    /// docker, buildx, buildctl, buildah, podman, or the NAME of a program crossfile-backend-NAME [default: docker, or what
+    /// crossfile.toml says]
+    #[arg(long, value_name = "NAME")]
+    pub(super) backend: Option<String>,
+
+    /// Whose tool makes the index
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) index: IndexBy,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum IndexBy {
+    /// The backend's own
+    #[default]
+    Backend,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) what: WhatArgs,
+
+    /// A tag in the place of those of crossfile.toml; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(super) tag: Vec<String>,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: PlanFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum PlanFormat {
+    /// For people
+    #[default]
+    Text,
+    /// A script that does it without crossfile
+    Shell,
+    /// For programs; carries `"version": 1`
+    Json,
+    /// The builds, for `docker buildx bake`
+    Bake,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoArgs {
+    /// How many steps each builder has at a time [default: the number of processors]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<usize>,
+
+    /// Print the commands that would run, and run none
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// After a failure go on with all that does not depend on it
+    #[arg(long)]
+    pub(super) keep_going: bool,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: ResultFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ResultFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs; carries `"version": 1`
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    pub(super) what: WhatArgs,
+
+    /// A tag in the place of those of crossfile.toml; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(super) tag: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) how: DoArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ManifestArgs {
+    /// Images for the index: tags, digests, other indexes. Without any, those of the project here
+    #[arg(value_name = "SOURCE")]
+    pub(super) sources: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) select: SelectArgs,
+
+    #[command(flatten)]
+    pub(super) with: WithArgs,
+
+    /// With sources the reference that the index gets, else a tag in the place of those of crossfile.toml; may be repeated
+    #[arg(long, value_name = "REF")]
+    pub(super) tag: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) how: DoArgs,
+}
