@@ -483,7 +483,7 @@ fn buildkit_is_asked_what_it_builds_before_it_builds() {
 #[test]
 fn flags_of_an_old_buildctl_are_todays() {
     let scratch = project(
-        "image = \"acme/nginx\"\narches = [\"amd64\"]\n[flags]\nbuildctl = [\"--frontend-opt\", \"no-cache=\", \"--exporter=image\", \"--exporter-opt\", \"compression=zstd\", \"--progress=plain\"]\n",
+        "image = \"acme/nginx\"\narches = [\"amd64\"]\n[flags]\nbuildctl = [\"--frontend-opt\", \"no-cache=\", \"--exporter=image\", \"--exporter-opt\", \"compression=zstd\", \"--progress=plain\", \"--tlsdir\", \"certs\"]\n",
     );
     let script = run(
         &scratch,
@@ -495,8 +495,27 @@ fn flags_of_an_old_buildctl_are_todays() {
         .lines()
         .find(|line| line.starts_with("buildctl"))
         .unwrap();
+    assert!(line.starts_with("buildctl --tlsdir certs build "), "{line}");
     assert!(
         line.contains(" --opt no-cache= --progress=plain --output type=image,name=acme/nginx:amd64-latest,push=true,compression=zstd "),
         "{line}"
     );
+
+    // An index over what was not pushed would be one over what was there before.
+    for flags in [
+        "--exporter=docker",
+        "--exporter-opt=push=false",
+        "--exporter-opt",
+    ] {
+        let settings = format!(
+            "image = \"acme/nginx\"\narches = [\"amd64\"]\n[flags]\nbuildctl = [\"{flags}\"]\n"
+        );
+        let refused = run(&project(&settings), &["plan", "--backend", "buildctl"]);
+        assert_eq!(refused.status, 2, "{flags}");
+        assert!(
+            refused.stderr.contains("[unsupported]"),
+            "{}",
+            refused.stderr
+        );
+    }
 }

@@ -191,6 +191,8 @@ impl Backend for Buildah {
         Capabilities {
             several_platforms: true,
             keeps_several: true,
+            // buildah's own `manifest inspect` shows a list that is here, and speaks only TLS.
+            verifies: self.skopeo || self.program == "podman",
             ..Capabilities::default()
         }
     }

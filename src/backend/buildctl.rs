@@ -4,7 +4,7 @@ use super::{
     Action, Backend, Buildah, Capabilities, Command, Find, Unsupported, buildx, docker, file_name,
     platforms, scratch,
 };
-use crate::plan::{Build, Destination, Step, Task, is_loopback};
+use crate::plan::{Build, Destination, Step, Task};
 
 /// Whose tool makes indexes: BuildKit's client has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,8 +31,18 @@ pub struct Buildctl {
 }
 
 impl Buildctl {
-    fn build(step: &Step, build: &Build) -> Vec<Action> {
-        let mut command = Command::new("buildctl", Vec::<String>::new());
+    fn build(&self, step: &Step, build: &Build) -> Result<Vec<Action>, Unsupported> {
+        let flags = build.flags.get("buildctl").map_or(&[][..], Vec::as_slice);
+        let (global, flags) = Buildctl::global_flags(flags);
+        let attests = flags.iter().any(|flag| flag.contains("attest:"));
+        if attests && self.index_tool == IndexTool::DockerManifest {
+            return Err(Unsupported::new(
+                step,
+                "make an index of attested images: `docker manifest` takes none",
+                "install the plugin buildx, or leave the attestations out",
+            ));
+        }
+        let mut command = Command::new("buildctl", global);
         if let Some(address) = &step.builder {
             command.flag("--addr", address);
         }
@@ -69,8 +79,7 @@ impl Buildctl {
             output.set("push-by-digest", "true");
             output.set("name-canonical", "true");
         }
-        let flags = build.flags.get("buildctl").map_or(&[][..], Vec::as_slice);
-        for flag in todays(flags, &mut output) {
+        for flag in todays(step, &flags, &mut output)? {
             command.arg(flag);
         }
         command.flag("--output", output.text());
@@ -78,7 +87,7 @@ impl Buildctl {
         command.flag("--metadata-file", scratch(&file));
         let pointer = "/containerimage.digest".to_string();
         let command = command.yields("digest", Find::Json { file, pointer });
-        vec![command.into()]
+        Ok(vec![command.into()])
     }
 }
 
@@ -88,14 +97,11 @@ struct Output(Vec<(String, String)>);
 impl Output {
     fn new(tags: &[String]) -> Output {
         let field = |name: &str, value: &str| (name.to_string(), value.to_string());
-        let mut fields = vec![
+        let fields = vec![
             field("type", "image"),
             field("name", &tags.join(",")),
             field("push", "true"),
         ];
-        if tags.iter().any(|tag| is_loopback(tag)) {
-            fields.push(field("registry.insecure", "true"));
-        }
         Output(fields)
     }
 
@@ -118,9 +124,48 @@ impl Output {
     }
 }
 
+/// Flags of the client itself, which stand before `build`; whether each takes a value.
+const GLOBAL: &[(&str, bool)] = &[
+    ("--debug", false),
+    ("--log-format", true),
+    ("--timeout", true),
+    ("--tlscacert", true),
+    ("--tlscert", true),
+    ("--tlsdir", true),
+    ("--tlskey", true),
+    ("--tlsservername", true),
+    ("--wait", false),
+];
+
+impl Buildctl {
+    /// Further flags of a project: those of the client itself, as `--tlsdir`, and those of `build`.
+    pub fn global_flags(flags: &[String]) -> (Vec<String>, Vec<String>) {
+        let (mut global, mut others) = (Vec::new(), Vec::new());
+        let mut flags = flags.iter();
+        while let Some(flag) = flags.next() {
+            let name = flag.split('=').next().unwrap_or_default();
+            match GLOBAL.iter().find(|(known, _)| *known == name) {
+                Some((_, takes_value)) => {
+                    global.push(flag.clone());
+                    if *takes_value && !flag.contains('=') {
+                        global.extend(flags.next().cloned());
+                    }
+                }
+                None => others.push(flag.clone()),
+            }
+        }
+        (global, others)
+    }
+}
+
 /// Arguments as today's client has them: `--frontend-opt` is `--opt`, and `--exporter` with its options is `--output`
-/// (moby/buildkit#650 replaced them).
-fn todays(flags: &[String], output: &mut Output) -> Vec<String> {
+/// (replaced in moby/buildkit#807, removed in #2783). What would send the image elsewhere than to its registry is refused: an
+/// index would be made over what an earlier run left there.
+fn todays(step: &Step, flags: &[String], output: &mut Output) -> Result<Vec<String>, Unsupported> {
+    let refused = |what: String| {
+        let help = "say `image`, `tags` and `arch-tag`: what is built is pushed there";
+        Err(Unsupported::new(step, what, help))
+    };
     let mut kept = Vec::new();
     let mut flags = flags.iter();
     while let Some(flag) = flags.next() {
@@ -128,25 +173,27 @@ fn todays(flags: &[String], output: &mut Output) -> Vec<String> {
             Some((name, value)) => (name, Some(value.to_string())),
             None => (flag.as_str(), None),
         };
-        let old = ["--frontend-opt", "--exporter", "--exporter-opt"].contains(&name);
-        let value = match (old, value) {
-            (false, _) => {
-                kept.push(flag.clone());
-                continue;
-            }
-            (true, Some(value)) => value,
-            (true, None) => flags.next().cloned().unwrap_or_default(),
+        if !["--frontend-opt", "--exporter", "--exporter-opt"].contains(&name) {
+            kept.push(flag.clone());
+            continue;
+        }
+        let Some(value) = value.or_else(|| flags.next().cloned()) else {
+            return refused(format!("take `{name}` without a value"));
         };
         match name {
             "--frontend-opt" => kept.extend(["--opt".to_string(), value]),
-            "--exporter" => output.set("type", &value),
+            "--exporter" if value == "image" => {}
+            "--exporter" => return refused(format!("export as `{value}`")),
             _ => {
                 let (name, value) = value.split_once('=').unwrap_or((&value, "true"));
+                if ["type", "name", "push", "dest", "output"].contains(&name) {
+                    return refused(format!("take `--exporter-opt {name}={value}`"));
+                }
                 output.set(name, value);
             }
         }
     }
-    kept
+    Ok(kept)
 }
 
 impl Backend for Buildctl {
@@ -161,7 +208,10 @@ impl Backend for Buildctl {
             pushes_while_building: true,
             pushes_by_digest: true,
             indexes: self.index_tool != IndexTool::None,
-            verifies: self.index_tool != IndexTool::None || self.skopeo,
+            verifies: match self.index_tool {
+                IndexTool::Imagetools | IndexTool::DockerManifest => true,
+                IndexTool::Buildah | IndexTool::None => self.skopeo,
+            },
             ..Capabilities::default()
         }
     }
@@ -175,7 +225,7 @@ impl Backend for Buildctl {
             )
         };
         match (&step.task, self.index_tool) {
-            (Task::Build(build), _) => Ok(Buildctl::build(step, build)),
+            (Task::Build(build), _) => self.build(step, build),
             (Task::Push(_), _) => Err(Unsupported::new(
                 step,
                 "push what it did not just build: it keeps no images",

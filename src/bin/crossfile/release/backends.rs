@@ -57,7 +57,9 @@ impl Opened {
             ("buildctl", None) => Box::new(Buildctl::default()),
             ("buildctl", Some(_)) => {
                 ask.is_there("buildctl", &name)?;
-                workers(&ask, &name, products, &mut warnings)?;
+                if asked.is_some_and(|asked| asked.builds) {
+                    workers(&ask, &name, products, &mut warnings)?;
+                }
                 Box::new(Buildctl {
                     index_tool: index_tool(&ask),
                     skopeo: ask.says("skopeo", &["--version"]).is_ok(),
@@ -148,10 +150,17 @@ fn buildx(
         let help = "install the plugin buildx, or choose another backend with `--backend`";
         return Err(problem("docker has no plugin `buildx`".to_string(), help));
     }
-    let builders: BTreeSet<Option<&str>> = builders(products)
-        .into_iter()
-        .map(|(builder, _)| builder)
-        .collect();
+    let mut builders: BTreeSet<Option<&str>> = BTreeSet::new();
+    for product in products {
+        for file in &product.files {
+            let arch = product.config.arch.get(&file.cell.arch);
+            let own = arch.map_or(&[][..], |arch| &arch.builders);
+            builders.extend(own.iter().map(|builder| Some(builder.value.as_str())));
+            if own.is_empty() {
+                builders.insert(None);
+            }
+        }
+    }
     let status = ["info", "--format", "{{json .DriverStatus}}"];
     let store = ask.says("docker", &status).unwrap_or_default();
     let store = store.contains("io.containerd.snapshotter");
@@ -163,7 +172,10 @@ fn buildx(
         let found = ask.says("docker", &args).map_err(|error| {
             let who = builder.unwrap_or("the one that is chosen");
             let help = "`docker buildx ls` lists builders, `docker buildx create` makes one";
-            problem(format!("the builder {who} cannot be asked: {error}"), help)
+            problem(
+                format!("the builder {who} cannot be asked: {}", reason(&error)),
+                help,
+            )
         })?;
         let driver = found.lines().find_map(|line| line.strip_prefix("Driver:"));
         if driver.map(str::trim) == Some("docker") {
@@ -178,26 +190,6 @@ fn buildx(
     })
 }
 
-/// Every builder of some products, with a platform that it builds; nothing for the one that is there.
-fn builders(products: &[Product]) -> BTreeSet<(Option<&str>, String)> {
-    let mut builders = BTreeSet::new();
-    for product in products {
-        for file in &product.files {
-            let arch = product.config.arch.get(&file.cell.arch);
-            let own = arch.map_or(&[][..], |arch| &arch.builders);
-            let entry = product.config.map.get(file.cell.arch.as_str());
-            let platform = entry.and_then(|entry| entry.get("platform"));
-            let platform = platform.unwrap_or_default().into_owned();
-            let own = own.iter().map(|builder| Some(builder.value.as_str()));
-            builders.extend(own.clone().map(|builder| (builder, platform.clone())));
-            if own.len() == 0 {
-                builders.insert((None, platform));
-            }
-        }
-    }
-    builders
-}
-
 /// Asks every BuildKit what it builds. One that does not answer would fail each build.
 fn workers(
     ask: &Asking,
@@ -205,43 +197,90 @@ fn workers(
     products: &[Product],
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<(), Vec<Diagnostic>> {
-    let mut known: BTreeMap<Option<&str>, String> = BTreeMap::new();
-    for (builder, platform) in builders(products) {
-        let who = match builder {
-            Some(address) => format!("the BuildKit at {address}"),
-            None => "BuildKit".to_string(),
-        };
-        if let Entry::Vacant(free) = known.entry(builder) {
-            let mut args = Vec::new();
-            if let Some(address) = builder {
-                args.extend(["--addr", address]);
-            }
-            args.extend(["debug", "workers"]);
-            let said = ask.says("buildctl", &args).map_err(|error| {
-                let message = format!("{who} cannot be asked: {error}");
-                let help =
-                    "start buildkitd, and say where: `builder` in crossfile.toml, or BUILDKIT_HOST";
-                let place = name.place.clone();
-                vec![Diagnostic::error(Code::Unsupported, place, message).help(help)]
-            })?;
-            free.insert(said);
+    let mut known: BTreeMap<Vec<String>, Option<String>> = BTreeMap::new();
+    let mut told: BTreeSet<(String, String)> = BTreeSet::new();
+    for (product, file) in products.iter().flat_map(|product| {
+        let files = product.files.iter();
+        files.map(move |file| (product, file))
+    }) {
+        let arch = product.config.arch.get(&file.cell.arch);
+        let is_optional = arch.is_some_and(|arch| arch.optional);
+        let settings = product.config.image(&file.cell);
+        let flags = settings.flags.get("buildctl").into_iter().flatten();
+        let flags: Vec<String> = flags.map(|flag| flag.value.clone()).collect();
+        let (global, _) = Buildctl::global_flags(&flags);
+        let own = arch.map_or(&[][..], |arch| &arch.builders);
+        let mut addresses: Vec<Option<&str>> = own
+            .iter()
+            .map(|builder| Some(builder.value.as_str()))
+            .collect();
+        if addresses.is_empty() {
+            addresses.push(None);
         }
-        let normal = |text: &str| {
-            let platform = text.parse::<Platform>().ok();
-            platform.map(|platform| platform.normalize().to_string())
-        };
-        let words = known.get(&builder).map_or("", String::as_str);
-        let mut words = words.split(|c: char| c == ',' || c.is_whitespace());
-        let wanted = normal(&platform);
-        // It may build more than it says: variants of what it knows, or what was registered since.
-        if !words.any(|word| word.contains('/') && normal(word) == wanted) {
-            let message = format!("{who} does not say that it builds {platform}");
-            let help = "an emulator for it may be missing there";
-            let place = name.place.clone();
-            warnings.push(Diagnostic::warning(Code::Unsupported, place, message).help(help));
+        let entry = product.config.map.get(file.cell.arch.as_str());
+        let platform = entry.and_then(|entry| entry.get("platform"));
+        let platform = platform.unwrap_or_default().into_owned();
+        for address in addresses {
+            let who = match address {
+                Some(address) => format!("the BuildKit at {address}"),
+                None => "BuildKit".to_string(),
+            };
+            let mut args = global.clone();
+            if let Some(address) = address {
+                args.extend(["--addr".to_string(), address.to_string()]);
+            }
+            args.extend(["debug".to_string(), "workers".to_string()]);
+            let place = || name.place.clone();
+            let said = match known.entry(args.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(free) => {
+                    let said = ask.ask(&Command::new("buildctl", args));
+                    let said = said.map_err(|error| {
+                        let message = format!("{who} cannot be asked: {}", reason(&error));
+                        let help = "start buildkitd, and say where: `builder` in crossfile.toml, or BUILDKIT_HOST";
+                        match is_optional {
+                            true => Diagnostic::warning(Code::Unsupported, place(), message).help(help),
+                            false => Diagnostic::error(Code::Unsupported, place(), message).help(help),
+                        }
+                    });
+                    match said {
+                        Ok(said) => free.insert(Some(said)),
+                        Err(problem) if is_optional => {
+                            warnings.push(problem);
+                            free.insert(None)
+                        }
+                        Err(problem) => return Err(vec![problem]),
+                    }
+                }
+            };
+            let normal = |text: &str| {
+                let platform = text.parse::<Platform>().ok();
+                platform.map(|platform| platform.normalize().to_string())
+            };
+            let Some(said) = said else { continue };
+            let mut words = said.split(|c: char| c == ',' || c.is_whitespace());
+            let wanted = normal(&platform);
+            // It may build more than it says: arm/v5, or what was registered since it was started.
+            if !words.any(|word| word.contains('/') && normal(word) == wanted)
+                && told.insert((who.clone(), platform.clone()))
+            {
+                let message = format!("{who} does not say that it builds {platform}");
+                let help = "an emulator for it may be missing there";
+                warnings.push(Diagnostic::warning(Code::Unsupported, place(), message).help(help));
+            }
         }
     }
     Ok(())
+}
+
+/// Why a program gave no answer, with the last that it said.
+fn reason(error: &ExecError) -> String {
+    match error {
+        ExecError::Failed { last, .. } if !last.is_empty() => {
+            format!("{error}\n{}", last.join("\n"))
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Whose tool makes indexes for buildctl.
@@ -286,12 +325,7 @@ fn external(
     if let Err(ExecError::NotFound { .. }) = ask.says(&program, &[]) {
         return Err(unknown());
     }
-    let asking = move |command: &Command| {
-        ask.ask(command).map_err(|error| match &error {
-            ExecError::Failed { last, .. } => format!("{error}\n{}", last.join("\n")),
-            _ => error.to_string(),
-        })
-    };
+    let asking = move |command: &Command| ask.ask(command).map_err(|error| reason(&error));
     let external = External::open(other, asking);
     let external =
         external.map_err(|error| problem(error, "docs/backends.md has its form".to_string()))?;

@@ -66,6 +66,7 @@ pub(crate) fn run(args: &BuildArgs, goal: Goal, output: &Output) -> io::Result<E
     let writes = !args.how.dry_run && matches!(goal, Goal::Build | Goal::Release);
     let asked = Asked {
         writes,
+        builds: goal != Goal::Index,
         cancelled: &cancelled,
     };
     match work_out(&args.what, &args.tag, goal, output, Some(&asked)) {
@@ -79,6 +80,7 @@ pub(crate) fn manifest(args: &ManifestArgs, output: &Output) -> io::Result<Exit>
     let cancelled = || interrupted.load(Ordering::SeqCst);
     let asked = Asked {
         writes: false,
+        builds: false,
         cancelled: &cancelled,
     };
     let worked = match args.sources.is_empty() {
@@ -149,6 +151,8 @@ fn refusals(backend: &str, refused: &[Unsupported]) -> Vec<Diagnostic> {
 struct Asked<'a> {
     /// Whether generated files are brought up to date.
     writes: bool,
+    /// Whether anything is built.
+    builds: bool,
     cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
