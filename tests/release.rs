@@ -519,3 +519,157 @@ fn flags_of_an_old_buildctl_are_todays() {
         );
     }
 }
+
+#[test]
+fn a_program_may_leave_something_running() {
+    let scratch = project(SETTINGS);
+    scratch.write("bin/hook", "sleep 30 & echo $! >>\"$dir/left\"\n");
+    let start = Instant::now();
+    run(&scratch, &["build"]).succeeds();
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "it took {:?}",
+        start.elapsed()
+    );
+    for pid in scratch.read("bin/left").lines() {
+        let _ = Command::new("kill").arg(pid).status();
+    }
+}
+
+#[test]
+fn asked_to_end_it_ends_what_it_started() {
+    let scratch = project(SETTINGS);
+    scratch.write("bin/hook", "echo $$ >\"$dir/pid.$$\"; exec sleep 60\n");
+    let mut child = command(&scratch, &["build", "-q", "--jobs", "1"])
+        .spawn()
+        .unwrap();
+    let pid = || {
+        let files = fs::read_dir(scratch.join("bin"))
+            .unwrap()
+            .map(Result::unwrap);
+        let mut files = files.filter(|file| file.file_name().to_string_lossy().starts_with("pid."));
+        files
+            .next()
+            .map(|file| fs::read_to_string(file.path()).unwrap_or_default())
+    };
+    wait_until("the build begins", || {
+        pid().is_some_and(|pid| pid.ends_with('\n'))
+    });
+    let status = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(status.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let pid = pid().unwrap();
+    wait_until("the build ends", || !is_alive(pid.trim()));
+}
+
+#[test]
+fn a_backend_that_does_not_answer_can_be_called_off() {
+    let scratch = project(SETTINGS);
+    program(
+        &scratch,
+        "crossfile-backend-hang",
+        "#!/bin/sh\ntouch \"$(dirname \"$0\")/asked\"; exec sleep 60\n",
+    );
+    let mut child = command(&scratch, &["build", "-q", "--backend", "hang"])
+        .spawn()
+        .unwrap();
+    wait_until("it is asked", || scratch.exists("bin/asked"));
+    interrupt(&child);
+    let start = Instant::now();
+    assert!(!child.wait().unwrap().success());
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "it took {:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn nobody_has_to_listen() {
+    let scratch = project(SETTINGS);
+    let Ok(full) = fs::File::options().write(true).open("/dev/full") else {
+        eprintln!("skipped: no /dev/full");
+        return;
+    };
+    let status = command(&scratch, &["release", "-v"])
+        .stderr(full)
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn what_a_killed_run_left_is_no_result_of_the_next() {
+    let settings = "image = \"acme/nginx\"\narches = [\"amd64\"]\narch-tag = \"\"\n";
+    let scratch = project(settings);
+    program(&scratch, "buildctl", "#!/bin/sh\necho linux/amd64\n");
+    let dry = run(&scratch, &["release", "--backend", "buildctl", "--dry-run"]).succeeds();
+    let words = shlex::split(dry.stdout.lines().next().unwrap()).unwrap();
+    let file = words.last().unwrap();
+    fs::create_dir_all(std::path::Path::new(file).parent().unwrap()).unwrap();
+    fs::write(file, r#"{"containerimage.digest": "sha256:stale"}"#).unwrap();
+    let release = run(&scratch, &["release", "--backend", "buildctl"]);
+    assert_eq!(release.status, 2);
+    assert!(release.stderr.contains("no digest"), "{}", release.stderr);
+    assert!(
+        log(&scratch)
+            .iter()
+            .all(|line| !line.contains("imagetools create"))
+    );
+}
+
+#[test]
+fn steps_that_look_alike_are_told_apart() {
+    let scratch = project(
+        "image = \"acme/c\"\narches = [\"amd64\"]\ntags = [\"{{n}}\"]\n[matrix]\na = [\"x\", \"x/y\"]\nb = [\"y/z\", \"z\"]\n[[matrix.exclude]]\na = \"x\"\nb = \"z\"\n[[matrix.exclude]]\na = \"x/y\"\nb = \"y/z\"\n[[matrix.cell]]\na = \"x\"\nvars = { n = \"1\" }\n[[matrix.cell]]\na = \"x/y\"\nvars = { n = \"2\" }\n",
+    );
+    let only = r#"{"manifests": [{"platform": {"os": "linux", "architecture": "amd64"}}]}"#;
+    scratch.write("bin/index.json", only);
+    scratch.write(
+        "project/crossfile.toml",
+        scratch.read("project/crossfile.toml") + "",
+    );
+    let settings = scratch.read("project/crossfile.toml");
+    scratch.write(
+        "project/crossfile.toml",
+        format!("output = \"Dockerfile.{{{{n}}}}\"\n{settings}"),
+    );
+    program(
+        &scratch,
+        "docker",
+        &DOCKER.replace(
+            "--version) ;;",
+            "--version) ;;\n    *\"push acme/c:amd64-2\") echo denied >&2; exit 1 ;;",
+        ),
+    );
+    let release = run(&scratch, &["release", "--keep-going", "--jobs", "1"]);
+    assert_eq!(release.status, 2);
+    let created: Vec<String> = log(&scratch)
+        .into_iter()
+        .filter(|line| line.contains("manifest create"))
+        .collect();
+    assert_eq!(created, ["docker manifest create acme/c:1 acme/c:amd64-1"]);
+    assert!(
+        release.stderr.contains("push:x/y/z/amd64#2 failed"),
+        "{}",
+        release.stderr
+    );
+}
+
+#[test]
+fn a_script_has_no_commands_but_its_own() {
+    let scratch = project(
+        "image = \"acme/nginx\"\narches = [\"amd64\"]\n[arch.amd64]\nbuilder = \"x\\ntouch pwned\"\n",
+    );
+    let script = run(&scratch, &["plan", "--format", "shell"]).succeeds();
+    scratch.write("project/s.sh", &script.stdout);
+    let path = format!("{}:/usr/bin:/bin", scratch.join("bin").display());
+    let mut sh = Command::new("sh");
+    sh.arg("s.sh")
+        .env("PATH", path)
+        .current_dir(scratch.join("project"));
+    Run::from(sh.output().unwrap()).succeeds();
+    assert!(!scratch.exists("project/pwned"), "{}", script.stdout);
+}

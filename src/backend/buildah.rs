@@ -112,6 +112,10 @@ impl Buildah {
         let mut actions: Vec<Action> = vec![clear.into(), create.into()];
         for source in &index.sources {
             let mut add = self.command(step, &["manifest", "add"]);
+            if source.target.is_none() {
+                // It may be an index: without this only the image for this machine would be taken.
+                add.arg("--all");
+            }
             insecure(&mut add, std::slice::from_ref(&source.reference));
             if let Some(target) = &source.target {
                 let (os, architecture, variant) = target.parts();
@@ -165,14 +169,7 @@ impl Buildah {
 /// The name of a list in the local store, where no image can have it.
 fn local_list(tags: &[String]) -> String {
     let tag = tags.first().map_or("index", String::as_str);
-    let plain = |c: char| match c.is_ascii_alphanumeric() {
-        true => c.to_ascii_lowercase(),
-        false => '-',
-    };
-    format!(
-        "localhost/crossfile/{}",
-        tag.chars().map(plain).collect::<String>()
-    )
+    format!("localhost/crossfile/{}", super::plain_name(tag))
 }
 
 /// A registry on this machine is spoken to in plain HTTP.

@@ -276,11 +276,30 @@ fn source(source: &IndexSource) -> Value {
     }
 }
 
-/// A name for a file of the run's own folder: letters and digits of a step's name.
+/// A name of letters, digits and `-` that no other text has: where letters had to go, a number tells them apart (FNV-1a, which is
+/// the same everywhere).
+fn plain_name(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let name: String = text
+        .chars()
+        .map(|c| if plain(c) { c } else { '-' })
+        .collect();
+    if name == text {
+        return name;
+    }
+    let number = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |number, byte| {
+            (number ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{name}-{number:016x}")
+}
+
+/// A name for a file of the run's own folder.
 fn file_name(step: &Step, ending: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    let name: String = step.id.0.chars().map(plain).collect();
-    format!("{name}.{ending}")
+    let name = step.id.0.split_once(':');
+    let (kind, label) = name.unwrap_or(("step", &step.id.0));
+    format!("{kind}-{}.{ending}", plain_name(label))
 }
 
 fn scratch(name: &str) -> Value {

@@ -83,7 +83,7 @@ fn target(build: &Build) -> BakeTarget {
     let table = |table: &BTreeMap<String, String>| {
         let pairs = table.iter();
         pairs
-            .map(|(name, value)| (name.clone(), literal(value)))
+            .map(|(name, value)| (literal(name), literal(value)))
             .collect()
     };
     BakeTarget {
@@ -98,7 +98,7 @@ fn target(build: &Build) -> BakeTarget {
             Destination::Digest => Vec::new(),
             _ => all(&build.tags),
         },
-        target: build.target.clone(),
+        target: build.target.as_deref().map(literal),
         args: table(&build.args),
         labels: table(&build.labels),
         cache_from: all(&build.cache_from),

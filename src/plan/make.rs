@@ -52,6 +52,8 @@ struct Image<'a> {
     by_digest: bool,
     builder: Option<String>,
     optional: bool,
+    /// Whether the project says how it is called: then it has to be made on its own.
+    has_own_name: bool,
     build: Build,
 }
 
@@ -72,6 +74,7 @@ impl Plan {
         for product in products {
             maker.product(product);
         }
+        maker.tell_apart();
         match maker.problems.is_empty() {
             true => Ok(maker.plan),
             false => Err(maker.problems),
@@ -111,6 +114,39 @@ impl Maker<'_> {
         }
         for point in points {
             self.point(product, &point, &mut patterns);
+        }
+    }
+
+    /// Gives steps of one name numbers: `a/b` of one axis and `a`, `b` of two look alike. What a step needs stands before it, with
+    /// the same name as the last of that name.
+    fn tell_apart(&mut self) {
+        let mut count: HashMap<StepId, usize> = HashMap::new();
+        let mut now: HashMap<StepId, StepId> = HashMap::new();
+        for step in &mut self.plan.steps {
+            for need in &mut step.needs {
+                if let Some(renamed) = now.get(need) {
+                    *need = renamed.clone();
+                }
+            }
+            if let Task::Index(index) = &mut step.task {
+                for source in index
+                    .sources
+                    .iter_mut()
+                    .filter_map(|source| source.step.as_mut())
+                {
+                    if let Some(renamed) = now.get(source) {
+                        *source = renamed.clone();
+                    }
+                }
+            }
+            let number = count.entry(step.id.clone()).or_insert(0);
+            *number += 1;
+            let old = step.id.clone();
+            if *number > 1 {
+                step.id = StepId(format!("{old}#{number}"));
+                step.label = format!("{}#{number}", step.label);
+            }
+            now.insert(old, step.id.clone());
         }
     }
 
@@ -183,6 +219,15 @@ impl Maker<'_> {
             let place = place.unwrap_or_else(|| Place::file(&product.source));
             vec![Located::new("latest".to_string(), place)]
         });
+        if said.is_empty() {
+            let place = index.image.as_ref().map(|image| image.place.clone());
+            let place = place.unwrap_or_else(|| Place::file(&product.source));
+            let message = "`tags` is empty: the image would have no name";
+            let problem = Diagnostic::error(Code::NoImage, place, message);
+            self.problems
+                .push(problem.help("leave `tags` out for `latest`"));
+            return;
+        }
         let mut tags: Vec<(String, Place)> = Vec::new();
         for tag in &said {
             let Some(text) = fill.same_for_all(tag, point) else {
@@ -270,6 +315,10 @@ impl Maker<'_> {
             patterns,
             problems: &mut self.problems,
         };
+        let has_own_name = settings
+            .arch_tag
+            .as_ref()
+            .is_some_and(|tag| !tag.value.is_empty());
         let image = match &settings.image {
             Some(image) => fill.text(image, cell, context, &[])?,
             None => index.to_string(),
@@ -314,6 +363,7 @@ impl Maker<'_> {
             target,
             references,
             by_digest,
+            has_own_name: has_own_name || image != index,
             builder: self.builder(arch.map_or(&[], |arch| &arch.builders)),
             optional: arch.is_some_and(|arch| arch.optional),
             build,
@@ -558,7 +608,11 @@ fn in_one_go(images: &[Image<'_>]) -> bool {
             dockerfile: first.build.dockerfile.clone(),
             ..image.build.clone()
         };
-        one_file && image.builder == first.builder && build == first.build && !image.optional
+        one_file
+            && image.builder == first.builder
+            && build == first.build
+            && !image.optional
+            && !image.has_own_name
     };
     images.len() > 1 && images.iter().all(same)
 }

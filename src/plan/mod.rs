@@ -327,6 +327,12 @@ pub fn check_reference(text: &str) -> Result<(), String> {
             "`{text}` is not a reference of an image: `{first}` is not lower case"
         ));
     }
+    let name = text.rsplit('/').next().unwrap_or_default();
+    if name.contains(':') && name.contains('@') {
+        return Err(format!(
+            "`{text}` has a tag and a digest: it takes one of them"
+        ));
+    }
     match oci_spec::distribution::Reference::from_str(text) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("`{text}` is not a reference of an image: {error}")),

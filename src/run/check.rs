@@ -22,10 +22,16 @@ fn platforms(needed: &[String], optional: &[String], printed: &str) -> Option<St
     let Some(manifests) = index.get("manifests").and_then(Json::as_array) else {
         return Some("this is one image and no index".to_string());
     };
+    // What is made of any images may have what it likes.
     if needed.is_empty() && optional.is_empty() {
         return None;
     }
-    let found: BTreeSet<String> = manifests.iter().filter_map(platform).collect();
+    let mut found: BTreeSet<String> = BTreeSet::new();
+    for platform in manifests.iter().filter_map(platform) {
+        if !found.insert(platform.clone()) {
+            return Some(format!("the index has {platform} twice"));
+        }
+    }
     let set = |list: &[String]| -> BTreeSet<String> {
         list.iter().map(|platform| normal(platform)).collect()
     };
@@ -94,6 +100,9 @@ mod tests {
         );
         let optional = ["linux/arm/v7", "linux/s390x"];
         assert_eq!(fault(&expect(&["linux/arm64"], &optional), index), None);
+        let twice = index.replace("arm64", "arm\", \"variant\": \"v7");
+        let twice = fault(&expect(&["linux/arm/v7"], &[]), &twice);
+        assert_eq!(twice.as_deref(), Some("the index has linux/arm/v7 twice"));
         let one = fault(&expect(&[], &[]), r#"{"layers": []}"#);
         assert_eq!(one.as_deref(), Some("this is one image and no index"));
         assert!(fault(&expect(&[], &[]), "nothing").is_some());

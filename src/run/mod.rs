@@ -196,12 +196,15 @@ fn text_of(
 
 /// A file of the run's own folder. Whatever a backend calls it, it lies in there.
 fn scratch_file(scratch: &Path, name: &str) -> PathBuf {
+    scratch.join(scratch_name(name))
+}
+
+fn scratch_name(name: &str) -> String {
     let plain = name.replace(['/', '\\'], "-");
-    scratch.join(if plain.starts_with('.') {
-        "file"
-    } else {
-        &plain
-    })
+    match plain.trim_start_matches('.') {
+        "" => "file".to_string(),
+        plain => plain.to_string(),
+    }
 }
 
 /// What happens while a plan is done.

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, ExitStatus, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -139,7 +140,13 @@ impl<'a> Processes<'a> {
             }
             last.push(text.to_string());
         };
+        let ended = AtomicBool::new(false);
+        let pipes = (
+            stdout.map(|stream| Pipe::new(stream, &ended)),
+            stderr.map(|stream| Pipe::new(stream, &ended)),
+        );
         let (status, stdout) = thread::scope(|scope| {
+            let (stdout, stderr) = pipes;
             let out = scope.spawn(|| read(stdout, |text| line(text, shown.results)));
             let err = scope.spawn(|| read(stderr, |text| line(text, shown.errors)));
             let write = scope.spawn(move || {
@@ -149,6 +156,7 @@ impl<'a> Processes<'a> {
                 }
             });
             let status = self.wait(&mut child);
+            ended.store(true, Ordering::SeqCst);
             let stdout = out.join().unwrap_or_default();
             let _ = (err.join(), write.join());
             (status, stdout)
@@ -209,6 +217,47 @@ fn end(child: &mut Child, now: bool) {
 fn end(child: &mut Child, _: bool) {
     // It may have ended in between.
     let _ = child.kill();
+}
+
+/// What a program prints, up to its end: what it left running may keep the other end open for ever.
+struct Pipe<'a, S> {
+    stream: S,
+    ended: &'a AtomicBool,
+}
+
+impl<'a, S> Pipe<'a, S> {
+    fn new(stream: S, ended: &'a AtomicBool) -> Pipe<'a, S> {
+        Pipe { stream, ended }
+    }
+}
+
+#[cfg(unix)]
+impl<S: Read + std::os::fd::AsFd> Read for Pipe<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let wait = Timespec {
+            tv_sec: 0,
+            tv_nsec: 100_000_000,
+        };
+        loop {
+            // Looked at before the pipe: what was printed before the end is read to its end.
+            let ended = self.ended.load(Ordering::SeqCst);
+            let mut fds = [PollFd::new(&self.stream, PollFlags::IN)];
+            match poll(&mut fds, Some(&wait)) {
+                Ok(0) if ended => return Ok(0),
+                Ok(0) => {}
+                Err(error) if error == rustix::io::Errno::INTR => {}
+                _ => return self.stream.read(buffer),
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl<S: Read> Read for Pipe<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.stream.read(buffer)
+    }
 }
 
 /// Which lines of a program are handed on.

@@ -113,6 +113,11 @@ impl Schedule<'_> {
         let steps = &self.plan.steps;
         let outputs: Mutex<Outputs> = Mutex::new(Outputs::new());
         let mut places: Vec<Place> = steps.iter().map(|_| Place::Waiting).collect();
+        let positions: HashMap<&StepId, usize> = steps
+            .iter()
+            .enumerate()
+            .map(|(at, step)| (&step.id, at))
+            .collect();
         let mut running: HashMap<Option<&str>, usize> = HashMap::new();
         let mut stopped = false;
         let (sender, receiver) = mpsc::channel::<(usize, StepStatus)>();
@@ -123,7 +128,7 @@ impl Schedule<'_> {
                         continue;
                     }
                     let step = &steps[index];
-                    let sources = match self.readiness(step, &places) {
+                    let sources = match self.readiness(step, &places, &positions) {
                         Readiness::Wait => continue,
                         Readiness::Never(because) => {
                             let status = StepStatus::Skipped(because);
@@ -146,9 +151,13 @@ impl Schedule<'_> {
                     let actions = &lowered[index];
                     let outputs = &outputs;
                     scope.spawn(move || {
-                        let status = self.step(step, actions, sources, outputs);
-                        // The receiver is there as long as anything runs.
-                        let _ = sender.send((index, status));
+                        // Whatever happens to the thread, the step is over.
+                        let mut over = Over {
+                            sender,
+                            index,
+                            status: None,
+                        };
+                        over.status = Some(self.step(step, actions, sources, outputs));
                     });
                 }
                 if !places.iter().any(|place| matches!(place, Place::Running)) {
@@ -196,14 +205,13 @@ impl Schedule<'_> {
     }
 
     /// Whether a step can begin. Of an index, with the sources that are there.
-    fn readiness(&self, step: &Step, places: &[Place]) -> Readiness {
-        let place = |id: &StepId| {
-            let steps = self.plan.steps.iter().zip(places);
-            steps
-                .into_iter()
-                .find(|(step, _)| step.id == *id)
-                .map(|(_, place)| place)
-        };
+    fn readiness(
+        &self,
+        step: &Step,
+        places: &[Place],
+        positions: &HashMap<&StepId, usize>,
+    ) -> Readiness {
+        let place = |id: &StepId| places.get(*positions.get(id)?);
         let mut missing: Vec<&StepId> = Vec::new();
         for need in &step.needs {
             match place(need) {
@@ -274,7 +282,7 @@ impl Schedule<'_> {
                 Ok(()) => return StepStatus::Done,
                 Err(error) => error,
             };
-            let again = matches!(error, ExecError::Failed { .. });
+            let again = may_pass(&error);
             match waits
                 .next()
                 .filter(|_| again && !self.runner.is_cancelled())
@@ -308,6 +316,44 @@ impl Schedule<'_> {
         }
         Ok(())
     }
+}
+
+/// Tells that a step is over when it is dropped, a panic included.
+struct Over {
+    sender: mpsc::Sender<(usize, StepStatus)>,
+    index: usize,
+    status: Option<StepStatus>,
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        let status = self.status.take().unwrap_or_else(|| {
+            let what = "the step ended in a fault of crossfile's own".to_string();
+            StepStatus::Failed(ExecError::System { what })
+        });
+        // The receiver is there as long as anything runs.
+        let _ = self.sender.send((self.index, status));
+    }
+}
+
+/// What a registry says that asking again will not change.
+const DEFINITE: &[&str] = &[
+    "denied",
+    "does not exist",
+    "is a manifest list",
+    "manifest unknown",
+    "no such manifest",
+    "not found",
+    "unauthorized",
+];
+
+/// Whether a failure may be gone the next time.
+fn may_pass(error: &ExecError) -> bool {
+    let ExecError::Failed { last, .. } = error else {
+        return false;
+    };
+    let definite = |line: &String| DEFINITE.iter().any(|words| line.contains(words));
+    !last.iter().any(definite)
 }
 
 enum Readiness {

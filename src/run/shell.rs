@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::quoted;
+use super::{quoted, scratch_name};
 use crate::backend::{Action, Command, Expect, Find, Value};
 use crate::plan::{Plan, Step};
 
@@ -22,9 +22,9 @@ pub fn shell(plan: &Plan, actions: &[Vec<Action>]) -> String {
     }
     for (step, actions) in plan.steps.iter().zip(actions) {
         // Writing to a text cannot fail.
-        let _ = write!(script, "\n# {}", step.id);
+        let _ = write!(script, "\n# {}", comment(&step.id.0));
         if let Some(builder) = &step.builder {
-            let _ = write!(script, " on {builder}");
+            let _ = write!(script, " on {}", comment(builder));
         }
         script.push('\n');
         for Action::Command(command) in actions {
@@ -34,7 +34,19 @@ pub fn shell(plan: &Plan, actions: &[Vec<Action>]) -> String {
             push_command(&mut script, step, command, &used);
         }
     }
-    script
+    // What a shell is to leave alone stands in single quotes, which shellcheck remarks on.
+    let own = |line: &&str| line.starts_with("trap ") || line.contains("=$(");
+    let mut lines = script.lines().filter(|line| !own(line));
+    let has_dollar = lines.any(|line| line.contains('\'') && line.contains(['$', '`']));
+    match has_dollar {
+        true => script.replacen("set -eu\n", "# shellcheck disable=SC2016\nset -eu\n", 1),
+        false => script,
+    }
+}
+
+/// A text in a comment: what ends a line would end the comment.
+fn comment(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 /// Notes which outputs an argument uses, and whether it names a file of the run's own.
@@ -59,7 +71,11 @@ fn push_command(
     for (name, value) in &command.env {
         let _ = write!(line, "{name}={} ", quoted(value));
     }
-    line.push_str(&quoted(&command.program));
+    // With `=` a word at the front would be a variable.
+    match command.program.contains('=') {
+        true => line.push_str(&format!("'{}'", command.program.replace('\'', "'\\''"))),
+        false => line.push_str(&quoted(&command.program)),
+    }
     for arg in &command.args {
         let _ = write!(line, " {}", word(arg));
     }
@@ -72,7 +88,8 @@ fn push_command(
     if let Some(Expect::Platforms { needed, .. }) = &command.expect
         && !needed.is_empty()
     {
-        let _ = writeln!(script, "# It has to have {}.", needed.join(", "));
+        let needed = comment(&needed.join(", "));
+        let _ = writeln!(script, "# It has to have {needed}.");
     }
     let mut captured = false;
     let mut after = String::new();
@@ -81,7 +98,7 @@ fn push_command(
             continue;
         }
         let name = variable(&step.id.0, &wanted.key);
-        let file = |file: &str| format!("\"$scratch\"/{}", quoted(file));
+        let file = |file: &str| format!("\"$scratch\"/{}", quoted(&scratch_name(file)));
         match &wanted.from {
             Find::Stdout => line = format!("{name}=$({line})"),
             Find::LastLine => line = format!("{name}=$({line} | tail -n 1)"),
@@ -132,7 +149,7 @@ fn escaped(text: &str) -> String {
 fn word(value: &Value) -> String {
     match value {
         Value::Text(text) => quoted(text),
-        Value::Scratch { scratch } => format!("\"$scratch\"/{}", quoted(scratch)),
+        Value::Scratch { scratch } => format!("\"$scratch\"/{}", quoted(&scratch_name(scratch))),
         Value::Output { step, key } => format!("\"${{{}}}\"", variable(step, key)),
         Value::Joined(parts) => parts.iter().map(word).collect(),
     }

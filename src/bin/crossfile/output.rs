@@ -94,7 +94,8 @@ impl Output {
     /// Prints what happened, unless asked to be quiet.
     pub(crate) fn progress(&self, text: &str) {
         if !self.quiet {
-            anstream::eprintln!("{text}");
+            // Whoever does not listen is not told.
+            let _ = writeln!(anstream::stderr(), "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -226,7 +226,9 @@ impl Watcher for Progress<'_> {
         match &self.table {
             Some(table) => drop(table.println(text)),
             // An error is told in any case.
-            None => anstream::eprintln!("{text}"),
+            None => {
+                let _ = writeln!(anstream::stderr(), "{text}");
+            }
         }
     }
 }

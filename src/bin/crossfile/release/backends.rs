@@ -2,6 +2,9 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crossfile::backend::{
     Action, Backend, Buildah, Buildctl, Buildx, Command, Docker, External, Find, IndexTool, NAMES,
@@ -11,7 +14,7 @@ use crossfile::diagnostic::closest;
 use crossfile::run::{Events, ExecError, Processes, Resolved, Runner};
 use crossfile::{Code, Diagnostic, Located, Place, Platform, Product};
 
-use super::Asked;
+use super::{Asked, interrupts};
 use crate::output::Output;
 
 /// A backend that was found.
@@ -44,6 +47,7 @@ impl Opened {
         let name = argument.or(said).unwrap_or_else(docker);
         let ask = Asking {
             folder: output.folder.clone(),
+            cancelled: interrupts(),
         };
         let mut warnings = Vec::new();
         let backend: Box<dyn Backend> = match (name.value.as_str(), asked) {
@@ -87,9 +91,13 @@ impl Opened {
     }
 }
 
+/// How long a program may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Runs programs to ask them something.
 struct Asking {
     folder: std::path::PathBuf,
+    cancelled: Arc<AtomicBool>,
 }
 
 struct Silent;
@@ -107,7 +115,9 @@ impl Events for Silent {
 impl Asking {
     /// What a command prints.
     fn ask(&self, command: &Command) -> Result<String, ExecError> {
-        let runner = Processes::new(&self.folder, std::env::temp_dir(), &|| false);
+        let began = Instant::now();
+        let enough = || self.cancelled.load(Ordering::SeqCst) || began.elapsed() > PATIENCE;
+        let runner = Processes::new(&self.folder, std::env::temp_dir(), &enough);
         let mut command = command.clone();
         command.yields = vec![Yield::new("answer", Find::Stdout)];
         // To print nothing is an answer, too.

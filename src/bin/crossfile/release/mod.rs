@@ -6,8 +6,8 @@ mod scratch;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossfile::backend::Unsupported;
@@ -107,13 +107,17 @@ pub(crate) fn manifest(args: &ManifestArgs, output: &Output) -> io::Result<Exit>
     }
 }
 
-/// Set once Ctrl-C was pressed.
+/// Set once Ctrl-C was pressed, or the system asked to end.
 fn interrupts() -> Arc<AtomicBool> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    // Programs get ten seconds to end. A handler that cannot be set leaves the system's own.
-    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst));
-    interrupted
+    static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    let interrupted = INTERRUPTED.get_or_init(|| {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupted);
+        // Programs get ten seconds to end. A handler that cannot be set leaves the system's own.
+        let _ = ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst));
+        interrupted
+    });
+    Arc::clone(interrupted)
 }
 
 fn failed(problems: &[Diagnostic], output: &Output) -> io::Result<Exit> {

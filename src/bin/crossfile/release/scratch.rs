@@ -26,11 +26,16 @@ impl Scratch {
         }
         let problem = |error: &std::io::Error| Diagnostic::io(&path, "make the folder", error);
         fs::create_dir_all(&path).map_err(|error| problem(&error))?;
-        let lock = File::create(path.join(".lock")).map_err(|error| problem(&error))?;
+        let lock = lock_file(&path).map_err(|error| problem(&error))?;
         if !is_free(&lock) {
             let message = "another crossfile is building here";
             let help = "wait for it to end";
             return Err(Diagnostic::error(Code::Io, Place::file(folder), message).help(help));
+        }
+        // What a run that was killed left behind is no result of this one.
+        let left = fs::read_dir(&path).map_err(|error| problem(&error))?;
+        for file in left.flatten().filter(|file| file.file_name() != LOCK) {
+            fs::remove_file(file.path()).map_err(|error| problem(&error))?;
         }
         Ok(Scratch {
             path,
@@ -50,6 +55,28 @@ impl Drop for Scratch {
             let _ = fs::remove_dir_all(&self.path);
         }
     }
+}
+
+const LOCK: &str = ".lock";
+
+/// Opens the lock, and no file that a link of its name leads to.
+#[cfg(unix)]
+fn lock_file(folder: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    options.custom_flags(nofollow).open(folder.join(LOCK))
+}
+
+#[cfg(not(unix))]
+fn lock_file(folder: &Path) -> std::io::Result<File> {
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(folder.join(LOCK))
 }
 
 #[cfg(unix)]
