@@ -368,7 +368,7 @@ for step in request["steps"]:
         actions[step["id"]] = [{"command": {"program": "echo", "args": ["index", *digests, ["joined ", digests[0]]]}}]
     else:
         actions[step["id"]] = []
-print(json.dumps({"version": 1, "capabilities": {"pushes-while-building": True}, "actions": actions}))
+print(json.dumps({"version": 1, "capabilities": {"pushes-while-building": True, "verifies": False}, "actions": actions}))
 "#;
 
 #[test]
@@ -402,6 +402,39 @@ fn a_program_of_the_users_own_is_a_backend() {
         "{}",
         by_hand.stdout
     );
+
+    assert!(
+        release
+            .stderr
+            .contains("note: no program is here that could read the index back"),
+        "{}",
+        release.stderr
+    );
+
+    // What nobody yields is missed before anything runs, and so is a step without actions.
+    let wrong = [
+        (
+            "\"key\": \"digest\"} for source",
+            "\"key\": \"digset\"} for source",
+            "use the `digset` of `build:amd64`",
+        ),
+        (
+            "if step[\"kind\"] == \"build\":",
+            "if step[\"kind\"] == \"none\":",
+            "has no actions for it",
+        ),
+    ];
+    for (right, wrong, message) in wrong {
+        assert!(BACKEND.contains(right));
+        program(
+            &scratch,
+            "crossfile-backend-wrong",
+            &BACKEND.replace(right, wrong),
+        );
+        let refused = run(&scratch, &["plan", "--backend", "wrong"]);
+        assert_eq!(refused.status, 2);
+        assert!(refused.stderr.contains(message), "{}", refused.stderr);
+    }
 
     program(
         &scratch,

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Events, ExecError, Outputs, Resolved, Runner, Watcher};
-use crate::backend::{Action, Backend, Unsupported, check};
+use crate::backend::{Action, Backend, Unsupported, Value, check};
 use crate::plan::{Index, Plan, Step, StepId, Task};
 
 /// How a plan is done.
@@ -90,9 +90,50 @@ pub fn lower(plan: &Plan, backend: &dyn Backend) -> Result<Vec<Vec<Action>>, Vec
             Err(unsupported) => refused.push(unsupported),
         }
     }
+    if refused.is_empty() {
+        refused = unknown_outputs(plan, &actions);
+    }
     match refused.is_empty() {
         true => Ok(actions),
         false => Err(refused),
+    }
+}
+
+/// Outputs that are asked for and that nothing before yields: they would be missed in the middle of a run.
+fn unknown_outputs(plan: &Plan, actions: &[Vec<Action>]) -> Vec<Unsupported> {
+    let mut refused = Vec::new();
+    for (step, own) in plan.steps.iter().zip(actions) {
+        let mut wanted = Vec::new();
+        for Action::Command(command) in own {
+            command
+                .args
+                .iter()
+                .for_each(|arg| outputs_in(arg, &mut wanted));
+        }
+        for (from, key) in wanted {
+            let near = step.id.0 == from || step.needs.iter().any(|need| need.0 == from);
+            let mut sources = plan.steps.iter().zip(actions);
+            let source = sources.find(|(step, _)| near && step.id.0 == from);
+            let yields = source.is_some_and(|(_, actions)| {
+                let mut yields = actions
+                    .iter()
+                    .flat_map(|Action::Command(command)| &command.yields);
+                yields.any(|yielded| yielded.key == key)
+            });
+            if !yields {
+                let what = format!("use the `{key}` of `{from}`: no step that it needs yields it");
+                refused.push(Unsupported::new(step, what, ""));
+            }
+        }
+    }
+    refused
+}
+
+fn outputs_in<'v>(value: &'v Value, found: &mut Vec<(&'v str, &'v str)>) {
+    match value {
+        Value::Output { step, key } => found.push((step, key)),
+        Value::Joined(parts) => parts.iter().for_each(|part| outputs_in(part, found)),
+        Value::Text(_) | Value::Scratch { .. } => {}
     }
 }
 

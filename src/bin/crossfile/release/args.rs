@@ -1,5 +1,6 @@
 //! The arguments of the commands that plan and build.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::args::SelectArgs;
@@ -69,7 +70,7 @@ pub(super) enum PlanFormat {
 pub(crate) struct DoArgs {
     /// How many steps each builder has at a time [default: the number of processors]
     #[arg(long, value_name = "N")]
-    pub(super) jobs: Option<usize>,
+    pub(super) jobs: Option<NonZeroUsize>,
 
     /// Print the commands that would run, and run none
     #[arg(long)]

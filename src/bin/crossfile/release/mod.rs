@@ -350,7 +350,7 @@ fn do_it(
         backend: opened.backend(),
         runner: &runner,
         watcher: &progress,
-        jobs: how.jobs.unwrap_or(processors),
+        jobs: how.jobs.map_or(processors, usize::from),
         keep_going: how.keep_going,
         waits: WAITS,
     };
