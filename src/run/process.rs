@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, ExitStatus, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -57,7 +56,10 @@ impl<'a> Processes<'a> {
             results: command.expect.is_none() && !command.may_fail,
             errors: !command.may_fail,
         };
-        let printed = self.program(&resolved, command.stdin.as_deref(), &shown, events)?;
+        // A build may print more than anybody wants to keep.
+        let keeps = command.expect.is_some() || !command.yields.is_empty();
+        let stdin = command.stdin.as_deref();
+        let printed = self.program(&resolved, (stdin, keeps), &shown, events)?;
         let failed = !printed.status.success();
         if failed && !command.may_fail {
             return Err(ExecError::Failed {
@@ -92,7 +94,7 @@ impl<'a> Processes<'a> {
     fn program(
         &self,
         resolved: &Resolved,
-        stdin: Option<&str>,
+        (stdin, keeps): (Option<&str>, bool),
         shown: &Shown,
         events: &dyn Events,
     ) -> Result<Printed, ExecError> {
@@ -140,15 +142,15 @@ impl<'a> Processes<'a> {
             }
             last.push(text.to_string());
         };
-        let ended = AtomicBool::new(false);
+        let ended: OnceLock<Instant> = OnceLock::new();
         let pipes = (
             stdout.map(|stream| Pipe::new(stream, &ended)),
             stderr.map(|stream| Pipe::new(stream, &ended)),
         );
         let (status, stdout) = thread::scope(|scope| {
             let (stdout, stderr) = pipes;
-            let out = scope.spawn(|| read(stdout, |text| line(text, shown.results)));
-            let err = scope.spawn(|| read(stderr, |text| line(text, shown.errors)));
+            let out = scope.spawn(|| read(stdout, keeps, |text| line(text, shown.results)));
+            let err = scope.spawn(|| read(stderr, false, |text| line(text, shown.errors)));
             let write = scope.spawn(move || {
                 if let (Some(mut input), Some(text)) = (input, stdin) {
                     // A program that reads nothing closes it: what it makes of that, its exit code says.
@@ -156,7 +158,7 @@ impl<'a> Processes<'a> {
                 }
             });
             let status = self.wait(&mut child);
-            ended.store(true, Ordering::SeqCst);
+            let _ = ended.set(Instant::now());
             let stdout = out.join().unwrap_or_default();
             let _ = (err.join(), write.join());
             (status, stdout)
@@ -222,11 +224,11 @@ fn end(child: &mut Child, _: bool) {
 /// What a program prints, up to its end: what it left running may keep the other end open for ever.
 struct Pipe<'a, S> {
     stream: S,
-    ended: &'a AtomicBool,
+    ended: &'a OnceLock<Instant>,
 }
 
 impl<'a, S> Pipe<'a, S> {
-    fn new(stream: S, ended: &'a AtomicBool) -> Pipe<'a, S> {
+    fn new(stream: S, ended: &'a OnceLock<Instant>) -> Pipe<'a, S> {
         Pipe { stream, ended }
     }
 }
@@ -241,10 +243,13 @@ impl<S: Read + std::os::fd::AsFd> Read for Pipe<'_, S> {
         };
         loop {
             // Looked at before the pipe: what was printed before the end is read to its end.
-            let ended = self.ended.load(Ordering::SeqCst);
+            let ended = self.ended.get();
+            if ended.is_some_and(|ended| ended.elapsed() > GRACE) {
+                return Ok(0);
+            }
             let mut fds = [PollFd::new(&self.stream, PollFlags::IN)];
             match poll(&mut fds, Some(&wait)) {
-                Ok(0) if ended => return Ok(0),
+                Ok(0) if ended.is_some() => return Ok(0),
                 Ok(0) => {}
                 Err(error) if error == rustix::io::Errno::INTR => {}
                 _ => return self.stream.read(buffer),
@@ -273,8 +278,9 @@ struct Printed {
     last: Vec<String>,
 }
 
-/// Reads lines until the end and hands each on. Of a line that was written over, the last state.
-fn read(stream: Option<impl Read>, mut line: impl FnMut(&str)) -> String {
+/// Reads lines until the end and hands each on; of a line that was written over, the last state. Returns all of it where it is
+/// to be kept.
+fn read(stream: Option<impl Read>, keeps: bool, mut line: impl FnMut(&str)) -> String {
     let mut whole = String::new();
     let Some(stream) = stream else {
         return whole;
@@ -291,7 +297,9 @@ fn read(stream: Option<impl Read>, mut line: impl FnMut(&str)) -> String {
             return whole;
         }
         let text = String::from_utf8_lossy(&bytes);
-        whole.push_str(&text);
+        if keeps {
+            whole.push_str(&text);
+        }
         let shown = text.trim_end_matches(['\n', '\r']);
         let shown = shown.rsplit('\r').next().unwrap_or_default();
         line(shown);

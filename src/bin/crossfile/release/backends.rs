@@ -122,7 +122,17 @@ impl Asking {
         command.yields = vec![Yield::new("answer", Find::Stdout)];
         // To print nothing is an answer, too.
         command.only_reports = true;
-        let performed = runner.run(&Action::Command(command), &Silent)?;
+        let performed = runner.run(&Action::Command(command.clone()), &Silent);
+        let performed = performed.map_err(|error| match error {
+            ExecError::Cancelled if !self.cancelled.load(Ordering::SeqCst) => ExecError::System {
+                what: format!(
+                    "`{}` gave no answer in {} seconds",
+                    command.program,
+                    PATIENCE.as_secs()
+                ),
+            },
+            error => error,
+        })?;
         Ok(performed.outputs.get("answer").cloned().unwrap_or_default())
     }
 

@@ -63,13 +63,13 @@ pub(crate) fn plan(args: &PlanArgs, output: &Output) -> io::Result<Exit> {
 pub(crate) fn run(args: &BuildArgs, goal: Goal, output: &Output) -> io::Result<Exit> {
     let interrupted = interrupts();
     let cancelled = || interrupted.load(Ordering::SeqCst);
-    let writes = !args.how.dry_run && matches!(goal, Goal::Build | Goal::Release);
     let asked = Asked {
-        writes,
-        builds: goal != Goal::Index,
+        writes: !args.how.dry_run,
+        builds: true,
         cancelled: &cancelled,
     };
     match work_out(&args.what, &args.tag, goal, output, Some(&asked)) {
+        _ if cancelled() => Ok(Exit::Interrupted),
         Ok(worked) => do_it(&worked, &args.how, output, &cancelled),
         Err(problems) => failed(&problems, output),
     }
@@ -102,6 +102,7 @@ pub(crate) fn manifest(args: &ManifestArgs, output: &Output) -> io::Result<Exit>
         }
     };
     match worked {
+        _ if cancelled() => Ok(Exit::Interrupted),
         Ok(worked) => do_it(&worked, &args.how, output, &cancelled),
         Err(problems) => failed(&problems, output),
     }
@@ -153,9 +154,9 @@ fn refusals(backend: &str, refused: &[Unsupported]) -> Vec<Diagnostic> {
 
 /// What a command that runs programs may do.
 struct Asked<'a> {
-    /// Whether generated files are brought up to date.
+    /// Whether generated files are brought up to date before anything is built from them.
     writes: bool,
-    /// Whether anything is built.
+    /// Whether anything may be built: then builders are asked.
     builds: bool,
     cancelled: &'a (dyn Fn() -> bool + Sync),
 }
@@ -204,9 +205,24 @@ fn work_out(
     if problems.iter().any(Diagnostic::is_error) {
         return Err(problems);
     }
-    let said = products
+    let mut said = products
         .iter()
-        .find_map(|product| product.config.backend.clone());
+        .filter_map(|product| product.config.backend.as_ref());
+    let first = said.next();
+    let other = said.find(|other| first.is_some_and(|first| first.value != other.value));
+    if let (Some(first), Some(other), None) = (first, other, &what.with.backend) {
+        let message = format!(
+            "`{}` is said here, and `{}` for another part of the project",
+            other.value, first.value
+        );
+        problems.push(
+            Diagnostic::error(Code::BadValue, other.place.clone(), message)
+                .related(first.place.clone(), "the other is here")
+                .help("build one at a time, or say `--backend`"),
+        );
+        return Err(problems);
+    }
+    let said = first.cloned();
     let opened = Opened::new(what.with.backend.as_deref(), said, &products, asked, output)?;
     problems.extend(opened.warnings.iter().cloned());
     let tags = tags.iter().map(|tag| {
@@ -220,7 +236,12 @@ fn work_out(
     options.tags = tags.collect();
     options.folder.clone_from(&output.folder);
     let plan = Plan::make(&products, &options)?;
-    if let Some(asked) = asked.filter(|asked| asked.writes) {
+    // Whether pushing builds, too, is the backend's affair.
+    let builds = plan
+        .steps
+        .iter()
+        .any(|step| matches!(step.task, Task::Build(_)));
+    if let Some(asked) = asked.filter(|asked| asked.writes && builds) {
         let written = expansion.write(&WriteOptions {
             force: false,
             prune: false,
@@ -233,7 +254,7 @@ fn work_out(
         if !written.done.is_empty() {
             output.progress(&format!("{} generated", count(written.done.len(), "file")));
         }
-    } else if matches!(goal, Goal::Build | Goal::Release) {
+    } else if builds {
         // What would stop the run stops the plan.
         let foreign = expansion.outcomes.iter();
         let foreign = foreign.filter(|outcome| outcome.status == Status::Foreign);
@@ -321,7 +342,7 @@ fn do_it(
     for note in &plan.notes {
         output.progress(&format!("note: {note}"));
     }
-    let scratch = match Scratch::new(&output.folder, how.dry_run) {
+    let scratch = match Scratch::new(output, how.dry_run) {
         Ok(scratch) => scratch,
         Err(problem) => return failed(&[problem], output),
     };

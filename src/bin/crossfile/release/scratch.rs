@@ -5,7 +5,9 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use crossfile::{Code, Diagnostic, Place};
+use crossfile::{Code, Diagnostic, DiskInputs, Place};
+
+use crate::output::Output;
 
 pub(super) struct Scratch {
     path: PathBuf,
@@ -15,10 +17,11 @@ pub(super) struct Scratch {
 
 impl Scratch {
     /// The folder for runs in a working folder; a dry run makes nothing.
-    pub(super) fn new(folder: &Path, dry: bool) -> Result<Scratch, Diagnostic> {
+    pub(super) fn new(output: &Output, dry: bool) -> Result<Scratch, Diagnostic> {
+        let folder = output.folder.as_path();
         let mut hasher = DefaultHasher::new();
         folder.hash(&mut hasher);
-        let path = cache()
+        let path = cache(&output.inputs())
             .join("crossfile/run")
             .join(format!("{:016x}", hasher.finish()));
         if dry {
@@ -91,11 +94,10 @@ fn is_free(_: &File) -> bool {
 }
 
 /// The user's folder for what can be made again.
-fn cache() -> PathBuf {
+fn cache(inputs: &DiskInputs) -> PathBuf {
     let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
+        let path = inputs.env.get(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
     };
     absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
