@@ -1,12 +1,13 @@
 //! The annotated dialect: a template that is a Dockerfile as it is, with comments `#: …` that say what changes.
 //!
-//! [`directive`] reads the comments, [`compile`] turns the whole into a Handlebars template in which every stretch of the
+//! [`directive`] reads the comments, [`compile`], with [`instruction`] for each of its instructions, turns the whole into a Handlebars template in which every stretch of the
 //! Dockerfile is one tag, so that its braces and backslashes mean nothing, and names, tests, loops and partials are those of
 //! the other dialect. A [`Mapping`] leads back: messages and traces point into the Dockerfile.
 
 mod changes;
 mod compile;
 mod directive;
+mod instruction;
 mod writer;
 
 use std::borrow::Cow;

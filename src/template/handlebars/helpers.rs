@@ -3,9 +3,6 @@
 //! A helper that prints never prints an absent value; a helper that tests takes it for false. Helpers of the
 //! handlebars crate that would break either rule, or print to a log, are replaced or removed.
 
-use std::ops::Range;
-use std::sync::Arc;
-
 use handlebars::{
     Context, Handlebars, Helper, HelperDef, HelperResult, JsonRender, JsonTruthy, Output,
     PathAndJson, RenderContext, RenderError, RenderErrorReason, Renderable, ScopedJson,
@@ -14,10 +11,8 @@ use handlebars::{
 use serde_json::Value as Json;
 
 use crate::context::ARCH_KEY;
-use crate::diagnostic::Source;
 use crate::template::handlebars::marks::is_blank;
 use crate::template::handlebars::tags::MAX_DEPTH;
-use crate::template::handlebars::{LITERAL, WORD};
 
 /// Whether a helper is written `{{#name}}…{{/name}}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,33 +146,19 @@ pub(crate) fn register(registry: &mut Handlebars<'static>) {
     registry.register_helper(STRICT_VALUE, value(|h| Ok(present(param(h, 0)?)?.clone())));
 }
 
-/// Registers the helper that prints stretches of an annotated template.
-pub(crate) fn register_literals(
-    registry: &mut Handlebars<'static>,
-    source: Arc<Source>,
-    spans: Vec<Range<usize>>,
-) {
-    let print = move |h: &Helper<'_>| {
-        let number = param(h, 0)?.value().as_u64();
-        let number = number.and_then(|number| usize::try_from(number).ok());
-        let span = number.and_then(|number| spans.get(number));
-        let span = span.ok_or_else(|| failure("there is no such stretch"))?;
-        Ok(source.text()[span.clone()].into())
-    };
-    registry.register_helper(LITERAL, value(print));
-    registry.register_helper(WORD, Box::new(OneWord));
-}
-
 pub(super) fn failure(message: impl Into<String>) -> RenderError {
     RenderErrorReason::Other(message.into()).into()
 }
 
-fn param<'h, 'rc>(h: &'h Helper<'rc>, index: usize) -> Result<&'h PathAndJson<'rc>, RenderError> {
+pub(super) fn param<'h, 'rc>(
+    h: &'h Helper<'rc>,
+    index: usize,
+) -> Result<&'h PathAndJson<'rc>, RenderError> {
     h.param(index)
         .ok_or_else(|| failure(format!("`{}` lacks an argument", h.name())))
 }
 
-fn is_true(param: &PathAndJson<'_>) -> bool {
+pub(super) fn is_true(param: &PathAndJson<'_>) -> bool {
     !param.is_value_missing() && param.value().is_truthy(false)
 }
 
@@ -256,7 +237,7 @@ fn join(h: &Helper<'_>) -> Result<Json, RenderError> {
 /// A helper that computes a value from its arguments alone.
 struct ValueHelper<F>(F);
 
-fn value<F>(compute: F) -> Box<dyn HelperDef + Send + Sync>
+pub(super) fn value<F>(compute: F) -> Box<dyn HelperDef + Send + Sync>
 where
     F: Fn(&Helper<'_>) -> Result<Json, RenderError> + Send + Sync + 'static,
 {
@@ -275,47 +256,6 @@ where
         _: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
         (self.0)(h).map(ScopedJson::Derived)
-    }
-}
-
-/// A block as one word of a Dockerfile, in quotes where it needs them; without a block, a text as it is.
-struct OneWord;
-
-impl HelperDef for OneWord {
-    fn call<'reg: 'rc, 'rc>(
-        &self,
-        h: &Helper<'rc>,
-        registry: &'reg Handlebars<'reg>,
-        context: &'rc Context,
-        rc: &mut RenderContext<'reg, 'rc>,
-        out: &mut dyn Output,
-    ) -> HelperResult {
-        let Some(template) = h.template() else {
-            out.write(&text(h, 0)?)?;
-            return Ok(());
-        };
-        let mut inner = StringOutput::new();
-        template.render(registry, context, rc, &mut inner)?;
-        let inner = inner.into_string()?;
-        let always = is_true(param(h, 0)?);
-        if !always && !inner.contains([' ', '\t', '"', '\'']) {
-            out.write(&inner)?;
-            return Ok(());
-        }
-        let escape = match text(h, 1)?.as_str() {
-            "backtick" => '`',
-            _ => '\\',
-        };
-        let mut word = String::from('"');
-        for char in inner.chars() {
-            if char == '"' || char == escape {
-                word.push(escape);
-            }
-            word.push(char);
-        }
-        word.push('"');
-        out.write(&word)?;
-        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@
 mod blocks;
 mod case;
 mod check;
+mod compiled;
 pub(crate) mod helpers;
 mod inclusions;
 mod loader;
@@ -175,11 +176,7 @@ impl HandlebarsTemplate {
         skip: Range<usize>,
         language: &Language<'_>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let mut registry = Handlebars::new();
-        registry.set_strict_mode(true);
-        registry.register_escape_fn(no_escape);
-        helpers::register(&mut registry);
-        Self::parse_with(source, skip, registry, language, false)
+        Self::parse_with(source, skip, None, language)
     }
 
     /// Parses what an annotated template was compiled to.
@@ -188,21 +185,23 @@ impl HandlebarsTemplate {
         literals: Literals,
         language: &Language<'_>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let mut registry = Handlebars::new();
-        registry.set_strict_mode(true);
-        registry.register_escape_fn(no_escape);
-        helpers::register(&mut registry);
-        helpers::register_literals(&mut registry, literals.source, literals.spans);
-        Self::parse_with(source, 0..0, registry, language, true)
+        Self::parse_with(source, 0..0, Some(literals), language)
     }
 
     fn parse_with(
         source: &Arc<Source>,
         skip: Range<usize>,
-        registry: Handlebars<'static>,
+        literals: Option<Literals>,
         language: &Language<'_>,
-        annotated: bool,
     ) -> Result<Self, Vec<Diagnostic>> {
+        let mut registry = Handlebars::new();
+        registry.set_strict_mode(true);
+        registry.register_escape_fn(no_escape);
+        helpers::register(&mut registry);
+        let annotated = literals.is_some();
+        if let Some(literals) = literals {
+            compiled::register(&mut registry, literals);
+        }
         let mut loader = Loader {
             language,
             annotated,
