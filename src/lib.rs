@@ -44,6 +44,9 @@ mod outcome;
 pub mod plan;
 mod project;
 mod read;
+pub mod reference;
+#[cfg(feature = "registry")]
+pub mod registry;
 pub mod run;
 pub mod schema;
 pub mod template;

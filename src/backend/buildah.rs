@@ -5,7 +5,8 @@ use super::{
     Action, Backend, Capabilities, Command, Find, Unsupported, Value, build_flags, file_name,
     platforms, scratch,
 };
-use crate::plan::{Build, Index, Push, Step, Task, Verify, is_loopback};
+use crate::plan::{Build, Index, Push, Step, Task, Verify};
+use crate::reference::is_loopback;
 
 /// buildah, or podman, which takes the same commands.
 #[derive(Clone, Debug)]

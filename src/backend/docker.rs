@@ -3,7 +3,8 @@
 use super::{
     Action, Backend, Capabilities, Command, Expect, Find, Unsupported, build_flags, platforms,
 };
-use crate::plan::{Index, Step, Target, Task, Verify, is_loopback};
+use crate::plan::{Index, Step, Target, Task, Verify};
+use crate::reference::is_loopback;
 
 /// Docker's own commands. Each architecture is built for itself: only the containerd image store could do more.
 #[derive(Clone, Debug, Default)]

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 
-use super::{Build, Destination, Options, check_reference};
+use super::{Build, Destination, Options};
 use crate::config::{Cell, Config, ImageSettings, Setting};
 use crate::context::{Context, Slot};
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::document::Located;
 use crate::expand::Pattern;
 use crate::project::{BuildFile, Product};
+use crate::reference::check as check_reference;
 use crate::value::Value;
 
 /// The settings in which names are filled in, parsed once.

@@ -296,7 +296,7 @@ fn of_sources(args: &ManifestArgs, output: &Output, asked: &Asked<'_>) -> Made<W
         .map(|tag| ("--tag ", tag))
         .chain(args.sources.iter().map(|source| ("", source)))
     {
-        if let Err(message) = crossfile::plan::check_reference(reference) {
+        if let Err(message) = crossfile::reference::check(reference) {
             let place = Place::argument(&format!("{flag}{reference}"));
             let place = Place::new(place.source(), flag.len()..flag.len() + reference.len());
             problems.push(Diagnostic::error(Code::BadValue, place, message));

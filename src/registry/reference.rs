@@ -1,0 +1,146 @@
+//! Where an image is: registry, repository, tag or digest.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Digest;
+use crate::reference::check;
+
+/// A complete reference. `alpine` is `docker.io/library/alpine:latest`.
+///
+/// Source: distribution/reference, `ParseDockerRef`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct Reference {
+    /// The registry's host, with its port where one is said: `docker.io`, `127.0.0.1:5000`.
+    pub registry: String,
+    /// The repository: `library/alpine`.
+    pub repository: String,
+    /// The tag; nothing where only a digest is said.
+    pub tag: Option<String>,
+    /// The digest, which counts where both are there.
+    pub digest: Option<Digest>,
+}
+
+/// The registry of references that name none.
+const DEFAULT: &str = "docker.io";
+
+impl Reference {
+    /// The tag or digest by which the image is asked for.
+    pub fn which(&self) -> super::Which {
+        match (&self.digest, &self.tag) {
+            (Some(digest), _) => super::Which::Digest(digest.clone()),
+            (None, Some(tag)) => super::Which::Tag(tag.clone()),
+            (None, None) => super::Which::Tag("latest".to_string()),
+        }
+    }
+
+    /// The registry and repository.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
+
+    /// The same repository with a digest in the place of tag and digest.
+    #[must_use]
+    pub fn with_digest(&self, digest: &Digest) -> Reference {
+        Reference {
+            tag: None,
+            digest: Some(digest.clone()),
+            ..self.clone()
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        match &self.digest {
+            Some(digest) => write!(f, "@{digest}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Reference, String> {
+        let (name, digest) = match text.split_once('@') {
+            Some((name, digest)) => {
+                let digest = digest
+                    .parse::<Digest>()
+                    .map_err(|error| error.to_string())?;
+                (name, Some(digest))
+            }
+            None => (text, None),
+        };
+        // A tag beside a digest is for people: the digest counts.
+        check(name)?;
+        let last = name.rfind('/').map_or(0, |slash| slash + 1);
+        let (name, tag) = match name[last..].split_once(':') {
+            Some((_, tag)) => (&name[..name.len() - tag.len() - 1], Some(tag.to_string())),
+            None => (name, None),
+        };
+        let (registry, repository) = match name.split_once('/') {
+            Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
+                (first, rest.to_string())
+            }
+            _ => (DEFAULT, name.to_string()),
+        };
+        let registry = match registry {
+            "index.docker.io" | "registry-1.docker.io" => DEFAULT,
+            other => other,
+        };
+        let repository = match registry == DEFAULT && !repository.contains('/') {
+            true => format!("library/{repository}"),
+            false => repository,
+        };
+        let tag = match (&digest, tag) {
+            (None, None) => Some("latest".to_string()),
+            (_, tag) => tag,
+        };
+        Ok(Reference {
+            registry: registry.to_string(),
+            repository,
+            tag,
+            digest,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(text: &str) -> String {
+        text.parse::<Reference>()
+            .map_or_else(|error| error, |reference| reference.to_string())
+    }
+
+    #[test]
+    fn short_references_are_completed_as_docker_does() {
+        let digest = Digest::of(b"");
+        assert_eq!(whole("alpine"), "docker.io/library/alpine:latest");
+        assert_eq!(
+            whole("arm32v7/alpine:3.22"),
+            "docker.io/arm32v7/alpine:3.22"
+        );
+        assert_eq!(whole("index.docker.io/a/b"), "docker.io/a/b:latest");
+        assert_eq!(whole("localhost/a"), "localhost/a:latest");
+        assert_eq!(whole("127.0.0.1:5000/a:b"), "127.0.0.1:5000/a:b");
+        assert_eq!(
+            whole(&format!("alpine@{digest}")),
+            format!("docker.io/library/alpine@{digest}")
+        );
+        assert_eq!(
+            whole(&format!("alpine:3@{digest}")),
+            format!("docker.io/library/alpine:3@{digest}")
+        );
+        for wrong in ["", "a b", "Alpine", "alpine@sha256:12", "alpine:", "a//b"] {
+            assert!(wrong.parse::<Reference>().is_err(), "{wrong}");
+        }
+    }
+}
