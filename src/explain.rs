@@ -35,6 +35,8 @@ pub struct Explanation {
     pub mend: Vec<String>,
     /// The arguments of the command that is then right, where they are others.
     pub run_cured: Vec<String>,
+    /// What the registries of the example have: by reference the digest for each platform.
+    pub registry: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// A table of the file.
@@ -54,6 +56,8 @@ struct Entry {
     mend: Vec<String>,
     wrong: BTreeMap<String, String>,
     cure: Cure,
+    #[serde(default)]
+    registry: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +119,7 @@ fn explanation(code: Code, entry: Entry) -> Explanation {
         how: entry.how,
         cure: entry.cure.files,
         mend: entry.mend,
+        registry: entry.registry,
     }
 }
 
@@ -168,6 +173,7 @@ impl Explanation {
             cure: &self.cure,
             mend: &self.mend,
             run_cured: &self.run_cured,
+            registry: &self.registry,
         }
     }
 }
@@ -186,6 +192,8 @@ struct JsonExplanation<'a> {
     cure: &'a BTreeMap<String, String>,
     mend: &'a [String],
     run_cured: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    registry: &'a BTreeMap<String, BTreeMap<String, String>>,
 }
 
 fn push_files(text: &mut String, files: &BTreeMap<String, String>) {

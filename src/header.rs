@@ -4,12 +4,23 @@ use crate::dockerfile::after_parser_directives;
 
 const BEFORE: &str = "# Generated from ";
 const AFTER: &str = " by crossfile. Do not edit; to make it again: crossfile generate";
+/// Behind the command of a file whose base images are pinned, where the settings do not say so.
+const LOCKED: &str = " --locked";
 /// Behind the command of a file that does not lie where its template puts it.
 const ELSEWHERE: &str = " --out-dir DIR";
 
+/// What is said of the command that makes a file again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Command {
+    /// Whether it has to be told to pin base images.
+    pub(crate) locked: bool,
+    /// Whether the file does not lie where its template puts it.
+    pub(crate) elsewhere: bool,
+}
+
 /// Puts the header into a generated text. `template` is the way from the generated file to its template.
-pub(crate) fn add(text: &str, template: &str, elsewhere: bool) -> String {
-    let (at, header) = header(text, template, elsewhere);
+pub(crate) fn add(text: &str, template: &str, command: Command) -> String {
+    let (at, header) = header(text, template, command);
     let mut out = String::with_capacity(text.len() + header.len());
     out.push_str(&text[..at]);
     out.push_str(&header);
@@ -19,7 +30,7 @@ pub(crate) fn add(text: &str, template: &str, elsewhere: bool) -> String {
 
 /// The header of a generated text and where it goes: after parser directives, which Docker reads only from the top, and
 /// with the text's own kind of line ending.
-pub(crate) fn header(text: &str, template: &str, elsewhere: bool) -> (usize, String) {
+pub(crate) fn header(text: &str, template: &str, command: Command) -> (usize, String) {
     let at = after_parser_directives(text);
     let top = &text[..at];
     let first = text.split_inclusive('\n').next().unwrap_or_default();
@@ -34,7 +45,8 @@ pub(crate) fn header(text: &str, template: &str, elsewhere: bool) -> (usize, Str
         BEFORE,
         template,
         AFTER,
-        if elsewhere { ELSEWHERE } else { "" },
+        if command.locked { LOCKED } else { "" },
+        if command.elsewhere { ELSEWHERE } else { "" },
         ending,
     ];
     (at, parts.concat())
@@ -50,13 +62,27 @@ pub(crate) fn header(text: &str, template: &str, elsewhere: bool) -> (usize, Str
 /// ```
 pub fn template_of(text: &str) -> Option<&str> {
     let line = header_line(text)?;
-    let line = line.strip_suffix(ELSEWHERE).unwrap_or(line);
-    line.strip_prefix(BEFORE)?.strip_suffix(AFTER)
+    named(line.strip_suffix(ELSEWHERE).unwrap_or(line))
 }
 
 /// The template of a generated text that lies where its template puts it.
 pub(crate) fn template_beside(text: &str) -> Option<&str> {
-    header_line(text)?.strip_prefix(BEFORE)?.strip_suffix(AFTER)
+    named(header_line(text)?)
+}
+
+fn named(line: &str) -> Option<&str> {
+    let line = line.strip_suffix(LOCKED).unwrap_or(line);
+    line.strip_prefix(BEFORE)?.strip_suffix(AFTER)
+}
+
+/// Whether a generated text was asked for with `--locked`.
+pub(crate) fn is_locked(text: &str) -> bool {
+    let line = header_line(text).filter(|line| line.starts_with(BEFORE));
+    line.is_some_and(|line| {
+        line.strip_suffix(ELSEWHERE)
+            .unwrap_or(line)
+            .ends_with(LOCKED)
+    })
 }
 
 fn header_line(text: &str) -> Option<&str> {

@@ -74,7 +74,8 @@ pub(crate) fn expanded_at(
         Some(Layer::parse(&source))
     });
     let layers: Vec<Layer> = layers.collect::<Result<_, _>>().ok()?;
-    let config = Config::read(&layers, overrides, &past).ok()?;
+    let mut config = Config::read(&layers, overrides, &past).ok()?;
+    config.read_lock(Some(&found.root), &past);
     let source = past.source(&found.path)?.ok()?;
     let Ok(Parsed::Template(template)) = parse(&source, &config, &past) else {
         return None;

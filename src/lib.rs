@@ -25,6 +25,7 @@
 
 pub mod arch;
 pub mod backend;
+pub mod bases;
 pub mod config;
 mod context;
 pub mod diagnostic;
@@ -39,6 +40,7 @@ mod history;
 pub mod init;
 pub mod keys;
 mod lint;
+pub mod lock;
 mod naming;
 mod outcome;
 pub mod plan;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::config::Cell;
 use crate::diagnostic::Place;
 use crate::expand::Rendered;
-use crate::header::{template_of, without};
+use crate::header::{is_locked, template_of, without};
 
 /// A generated file against what stands at its path. Bytes decide, never times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -62,6 +62,17 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether a write would take the digests of base images away that `--locked` put there.
+    pub fn loses_locks(&self) -> bool {
+        let found = self
+            .found
+            .as_deref()
+            .and_then(|found| std::str::from_utf8(found).ok());
+        self.status == Status::Changed
+            && found.is_some_and(is_locked)
+            && !self.wanted.as_deref().is_some_and(is_locked)
+    }
+
     /// Compares a rendered file with the bytes that its path leads to, if any.
     pub fn new(rendered: Rendered, target: PathBuf, found: Option<Vec<u8>>) -> Outcome {
         let status = match &found {

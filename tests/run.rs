@@ -30,6 +30,8 @@ struct Notes {
     waited: Mutex<Vec<Duration>>,
     /// Called off once that many commands have run.
     cancel_after: Option<usize>,
+    /// What a command that fails says last; nothing in particular by default.
+    says: Option<&'static str>,
 }
 
 impl Notes {
@@ -83,7 +85,7 @@ impl Runner for Notes {
             true => Err(ExecError::Failed {
                 command: line,
                 code: Some(1),
-                last: vec!["it did not work".to_string()],
+                last: vec![self.says.unwrap_or("it did not work").to_string()],
             }),
             false => Ok(Performed::default()),
         }
@@ -322,6 +324,23 @@ fn what_asks_a_registry_is_tried_again() {
     let report = run(&plan, &runner, &ONE);
     assert!(!report.is_good(&plan));
     assert_eq!(runner.count("push acme/nginx:amd64-latest"), 3);
+}
+
+#[test]
+fn a_definite_answer_is_not_asked_for_again() {
+    let plan = plan(SETTINGS, &Docker);
+    for answer in [
+        "denied: requested access to the resource is denied",
+        "unauthorized: authentication required",
+        "An image does not exist locally with the tag: acme/nginx",
+    ] {
+        let runner = Notes {
+            says: Some(answer),
+            ..Notes::failing(&["push acme/nginx:amd64-latest"])
+        };
+        assert!(!run(&plan, &runner, &ONE).is_good(&plan));
+        assert_eq!(runner.count("push acme/nginx:amd64-latest"), 1, "{answer}");
+    }
 }
 
 #[test]

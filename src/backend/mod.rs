@@ -8,7 +8,9 @@ mod buildctl;
 mod buildx;
 mod docker;
 mod external;
+mod registry;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -22,9 +24,24 @@ pub use buildctl::IndexTool;
 pub use buildx::Buildx;
 pub use docker::Docker;
 pub use external::{Ask, External};
+pub use registry::{IndexAction, RegistryAction, SourceAction, VerifyAction, WithRegistry};
 
 /// The backends that are there without any program of the user's own.
 pub const NAMES: &[&str] = &["docker", "buildx", "buildctl", "buildah", "podman"];
+
+impl<B: Backend + ?Sized> Backend for Box<B> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+
+    fn lower(&self, step: &Step) -> Result<Vec<Action>, Unsupported> {
+        (**self).lower(step)
+    }
+}
 
 /// A program that does what a plan says.
 pub trait Backend: Sync {
@@ -79,6 +96,27 @@ impl std::error::Error for Unsupported {}
 pub enum Action {
     /// A program to run.
     Command(Command),
+    /// Something asked of a registry, without a program.
+    Registry(RegistryAction),
+}
+
+impl Action {
+    /// The command that does it: for what is asked of a registry that of crossfile.
+    pub fn command(&self) -> Cow<'_, Command> {
+        match self {
+            Action::Command(command) => Cow::Borrowed(command),
+            Action::Registry(action) => Cow::Owned(action.command()),
+        }
+    }
+
+    /// Whether it yields a key.
+    pub(crate) fn yields(&self, key: &str) -> bool {
+        match self {
+            Action::Command(command) => command.yields.iter().any(|yielded| yielded.key == key),
+            Action::Registry(RegistryAction::Index(_)) => key == "digest",
+            Action::Registry(RegistryAction::Verify(_)) => false,
+        }
+    }
 }
 
 /// A program with its arguments. No shell is asked.
@@ -153,6 +191,12 @@ impl Command {
     fn only_reports(mut self) -> Command {
         self.only_reports = true;
         self.may_fail()
+    }
+}
+
+impl From<RegistryAction> for Action {
+    fn from(action: RegistryAction) -> Action {
+        Action::Registry(action)
     }
 }
 
@@ -350,6 +394,20 @@ pub(crate) fn check(step: &Step, can: &Capabilities) -> Result<(), Unsupported> 
                 "make an index",
                 "use another backend, as `--backend docker`",
             );
+        }
+        Task::Index(index) if !can.shapes_indexes => {
+            let with = "leave it out, or make the index with `--index registry`";
+            let layout = |source: &IndexSource| source.reference.starts_with("oci:");
+            if !index.annotations.is_empty() {
+                return cannot("annotate an index", with);
+            }
+            if index.without_attestations {
+                return cannot("leave attestations out of an index", with);
+            }
+            if index.to.is_some() || index.sources.iter().any(layout) {
+                return cannot("make an index of or in a folder", with);
+            }
+            return Ok(());
         }
         _ => return Ok(()),
     };

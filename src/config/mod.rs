@@ -5,9 +5,11 @@
 
 mod cells;
 pub mod keys;
+mod locking;
 mod matrix;
 mod names;
 mod read;
+mod tables;
 mod values;
 mod wording;
 
@@ -23,6 +25,7 @@ use crate::template::{Dialect, Names};
 use crate::value::Value;
 
 pub use cells::Cell;
+pub(crate) use locking::Locking;
 pub(crate) use matrix::{Axis, Matrix, Point};
 pub(crate) use wording::{among, describe};
 
@@ -70,6 +73,8 @@ pub struct Overrides {
     pub no_header: bool,
     /// `--no-qemu`.
     pub no_qemu: bool,
+    /// Whether base images get the digests of the lock, whatever the settings say.
+    pub locked: Option<bool>,
 }
 
 /// What a project reads from outside its settings files.
@@ -226,6 +231,35 @@ pub struct ArchSettings {
     pub(crate) vars: BTreeMap<String, Var>,
 }
 
+/// What `[verify]` says.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct VerifySettings {
+    /// Paths where programs of other architectures are ordinary.
+    pub allow: Vec<Located<String>>,
+    /// Whether layers are read for programs.
+    pub programs: bool,
+}
+
+impl Default for VerifySettings {
+    fn default() -> VerifySettings {
+        VerifySettings {
+            allow: Vec::new(),
+            programs: true,
+        }
+    }
+}
+
+/// What `[registry.HOST]` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegistrySettings {
+    /// Whether it is spoken to in plain HTTP; nothing where it is not said.
+    pub plain_http: Option<bool>,
+    /// The registry that is asked in its place.
+    pub mirror: Option<String>,
+}
+
 /// The settings that hold in one folder.
 ///
 /// ```
@@ -273,8 +307,20 @@ pub struct Config {
     pub backend: Option<Located<String>>,
     /// A Dockerfile that is no template and serves all architectures.
     pub dockerfile: Option<Located<String>>,
+    /// For an architecture those whose base images may take its own's place, in order.
+    pub fallbacks: BTreeMap<ArchName, Vec<ArchName>>,
+    /// Where base images are locked: beside the nearest settings, else in the project's root. Nothing where neither is known.
+    pub lock_file: Option<PathBuf>,
+    /// Whether base images get the digests that are locked.
+    pub(crate) locking: Locking,
     /// `[lint] allow`: the codes of findings that are not reported.
     pub lint_allow: Vec<Located<String>>,
+    /// Annotations of the index.
+    pub annotations: BTreeMap<String, Located<Setting>>,
+    /// How an index is proved.
+    pub verify: VerifySettings,
+    /// How registries are spoken to, by host.
+    pub registries: BTreeMap<String, RegistrySettings>,
     /// What is said for single architectures.
     pub arch: BTreeMap<ArchName, ArchSettings>,
     /// The names that templates may use.
@@ -342,6 +388,14 @@ impl Config {
             outputs
                 .chain(&self.output)
                 .map(|output| output.value.clone()),
+        );
+        texts.extend(
+            self.annotations
+                .values()
+                .filter_map(|setting| match &setting.value.slot {
+                    Slot::Value(value) => value.text(),
+                    Slot::Absent(_) => None,
+                }),
         );
         let words = texts
             .iter()

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use crate::arch::{ArchMap, ArchName};
 use crate::config::matrix::{Around, Matrix, read_matrix};
+use crate::config::tables::{lint_allow, registry_settings, verify_settings};
 use crate::config::values::{asks_env, beside, column, lay_vars, slot, vars_file};
 use crate::config::{
     ArchSettings, Config, DEFAULT_ARCHES, DEFAULT_HOST, DEFAULT_TEMPLATES, ImageSettings, Inputs,
-    Layer, Overrides, Setting, Var, keys, names,
+    Layer, Locking, Overrides, Setting, Var, keys, locking, names,
 };
 use crate::context::Slot;
-use crate::diagnostic::{Code, Diagnostic, Place, Severity, unknown_code};
+use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::document::{Fields, Located, NodeValue, Table};
 use crate::template::{Dialect, Names};
 
@@ -47,7 +48,12 @@ pub(crate) fn read(
     let var_table = fields.table("vars");
     let column_table = fields.table("columns");
     let matrix = fields.table("matrix");
+    let locked = fields.bool("locked");
+    let bases = fields.table("bases");
     let lint = fields.table("lint");
+    let annotations = slots("annotations", &mut fields, inputs);
+    let verify = fields.table("verify");
+    let registries = fields.table("registry");
     let arch_table = fields.table("arch");
     fields.finish();
 
@@ -138,6 +144,9 @@ pub(crate) fn read(
     let named = files.iter().chain(&map_files).chain(&matrix.files);
     let named: Vec<PathBuf> = named.map(beside).collect();
     let lint_allow = lint_allow(lint, &mut problems);
+    let verify = verify_settings(verify, &mut problems);
+    let registries = registry_settings(registries, &mut problems);
+    let fallbacks = locking::fallbacks(bases, &map, &mut problems);
     let mut config = Config {
         arches,
         arches_are_given,
@@ -154,6 +163,12 @@ pub(crate) fn read(
         passthrough: passthrough_set(passthrough, &mut problems),
         image,
         lint_allow,
+        annotations,
+        verify,
+        registries,
+        fallbacks,
+        lock_file: locking::beside(layers),
+        locking: Locking::new(locked, overrides),
         arch,
         names: Names::default(),
         warnings: Vec::new(),
@@ -171,6 +186,7 @@ pub(crate) fn read(
         map,
     };
     config.settle_arches(&mut problems);
+    config.read_lock(None, inputs);
     if overrides.no_qemu {
         config
             .arch
@@ -295,26 +311,6 @@ fn passthrough_set(
         }
     }
     set
-}
-
-/// The codes that `[lint]` allows. An error cannot be allowed.
-fn lint_allow(table: Option<&Table>, problems: &mut Vec<Diagnostic>) -> Vec<Located<String>> {
-    let Some(table) = table else {
-        return Vec::new();
-    };
-    let mut fields = Fields::new(table, &keys::LINT, problems);
-    let allow = fields.strings("allow").unwrap_or_default();
-    fields.finish();
-    for name in &allow {
-        if Code::parse(&name.value).is_none() {
-            problems.push(unknown_code(
-                &name.value,
-                name.place.clone(),
-                Severity::Error,
-            ));
-        }
-    }
-    allow
 }
 
 pub(super) fn image_settings(fields: &mut Fields<'_, '_>, inputs: &dyn Inputs) -> ImageSettings {

@@ -119,6 +119,11 @@ codes! {
     NoImage "no-image" "Something is to be built, and nothing says how the image is called.",
     TagClash "tag-clash" "Two images would get one name.",
     Unsupported "unsupported" "A backend cannot do what a plan asks of it.",
+    MissingBase "missing-base" "A base image is not there for an architecture.",
+    UnknownBase "unknown-base" "Which base image is meant cannot be said.",
+    MovedBase "moved-base" "A base image is not what the lock says.",
+    Registry "registry" "A registry could not be asked.",
+    NotLocked "not-locked" "A base image is to be pinned, and the lock does not have it.",
     EditedByHand "edited-by-hand" "A generated file was changed, and not its template.",
 }
 
@@ -136,6 +141,9 @@ impl Code {
                 | Code::MissingStage
                 | Code::ForeignBase
                 | Code::BaseGap
+                | Code::MissingBase
+                | Code::UnknownBase
+                | Code::MovedBase
                 | Code::BadVariant
                 | Code::LateHandler
                 | Code::MissingHandler

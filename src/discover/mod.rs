@@ -271,6 +271,7 @@ impl Walk<'_> {
                 layers.extend(layer);
                 let mut problems = Vec::new();
                 let settings = Settings::read(
+                    &root,
                     &layers,
                     self.overrides,
                     self.inputs,

@@ -22,6 +22,7 @@ struct Pattern {
 
 impl Settings {
     pub(super) fn read(
+        root: &Path,
         layers: &[Layer],
         overrides: &Overrides,
         inputs: &dyn Inputs,
@@ -29,7 +30,10 @@ impl Settings {
         outputs: &mut Vec<GlobMatcher>,
     ) -> Settings {
         let config = match Config::read_for_folder(layers, overrides, inputs) {
-            Ok(config) => config,
+            Ok(mut config) => {
+                config.read_lock(Some(root), inputs);
+                config
+            }
             Err(found) => {
                 problems.extend(found);
                 return Settings {

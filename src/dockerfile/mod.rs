@@ -1,11 +1,15 @@
 //! The few facts of Dockerfile syntax that expansion needs. Not a parser: it judges nothing.
 
+mod arguments;
 mod instruction;
+mod stages;
 
 use std::ops::Range;
 
+pub use arguments::{AUTOMATIC, Expanded, arguments, automatic, expanded};
 pub use instruction::{Instruction, Word, escape, instructions};
 pub(crate) use instruction::{instructions_with, opens_heredoc};
+pub use stages::{Stages, TakenImage};
 
 /// The instructions of a Dockerfile, from Docker's Dockerfile reference.
 pub const INSTRUCTIONS: &[&str] = &[

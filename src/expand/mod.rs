@@ -4,8 +4,11 @@
 //! cell. Pure: paths are worked out and nothing is read or written.
 
 mod failures;
+pub(crate) mod images;
 mod output;
 mod pattern;
+mod pins;
+mod unpinned;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,11 +22,14 @@ use crate::config::{Cell, Config};
 use crate::context::Context;
 use crate::diagnostic::{Diagnostic, Place, Source};
 use crate::document::Located;
-use crate::header;
+use crate::header::{self, Command};
+use crate::lock::Lock;
 use crate::template::{Language, Parsed, RenderFailure, Template, Traced};
 use failures::Failures;
 use output::{Output, join};
 pub(crate) use pattern::Pattern;
+use pins::{Edit, Unpinned, apply, pins};
+use unpinned::Missing;
 
 /// A generated file that is not on the disk yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +62,8 @@ pub struct Expander<'a> {
     config: &'a Config,
     cells: Vec<(Cell, Context)>,
     output: Result<Output, Vec<Diagnostic>>,
+    /// What base images are pinned by.
+    lock: Result<Option<&'a Lock>, Vec<Diagnostic>>,
     elsewhere: bool,
     /// Whether there are cells whose Dockerfiles are written by hand.
     has_written: bool,
@@ -89,6 +97,7 @@ impl<'a> Expander<'a> {
             has_written: !by_hand.is_empty(),
             cells: config.contexts(&cells),
             output: Output::parse(config),
+            lock: config.lock(),
             elsewhere: false,
         }
     }
@@ -111,6 +120,7 @@ impl<'a> Expander<'a> {
         template: &Template,
     ) -> Result<Vec<Rendered>, Vec<Diagnostic>> {
         let output = self.output.as_ref().map_err(Clone::clone)?;
+        self.lock.as_ref().map_err(Clone::clone)?;
         let stem = &stem(path);
         // Side by side: one template may have thousands of cells.
         let cells = self.cells.par_iter().map(|(cell, context)| {
@@ -119,18 +129,26 @@ impl<'a> Expander<'a> {
                 Ok(to) => to,
                 Err(problem) => return Err(NoFile::Path(problem)),
             };
-            match template.render(&context) {
-                Ok(text) => Ok(self.finish(path, to, text, cell)),
-                Err(found) => Err(NoFile::Text(found, Box::new(context))),
+            let text = match template.render(&context) {
+                Ok(text) => text,
+                Err(found) => return Err(NoFile::Text(found, Box::new(context))),
+            };
+            match self.pins(&text, cell, &context) {
+                Ok(pins) => Ok(self.finish(path, to, apply(&text, &pins), cell)),
+                Err(found) => Err(NoFile::Pins(found, Box::new(context))),
             }
         });
         let cells: Vec<Result<Rendered, NoFile>> = cells.collect();
         let mut rendered = Files::default();
         let mut failures = Failures::default();
+        let mut missing = Missing::default();
         for ((cell, _), made) in self.cells.iter().zip(cells) {
             match made {
                 Ok(file) => rendered.add(file),
                 Err(NoFile::Text(found, context)) => failures.add(found, cell, &context),
+                Err(NoFile::Pins(found, context)) => {
+                    missing.add(found, cell, path, template.trace(&context).ok().as_ref());
+                }
                 Err(NoFile::Path(problem)) => {
                     let known = |known: &Diagnostic| {
                         (known.code, &known.place) == (problem.code, &problem.place)
@@ -141,12 +159,20 @@ impl<'a> Expander<'a> {
                 }
             }
         }
-        match failures.is_empty() {
-            true => Ok(rendered.files),
-            false => {
-                let all: Vec<&Cell> = self.cells.iter().map(|(cell, _)| cell).collect();
-                Err(failures.into_diagnostics(&all))
-            }
+        if failures.is_empty() && missing.is_empty() {
+            return Ok(rendered.files);
+        }
+        let all: Vec<&Cell> = self.cells.iter().map(|(cell, _)| cell).collect();
+        let mut problems = failures.into_diagnostics(&all);
+        problems.extend(missing.into_diagnostics(&all));
+        Err(problems)
+    }
+
+    /// The words of a cell's text that the lock replaces.
+    fn pins(&self, text: &str, cell: &Cell, context: &Context) -> Result<Vec<Edit>, Vec<Unpinned>> {
+        match &self.lock {
+            Ok(Some(lock)) => pins(text, lock, self.config, cell, context),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -220,12 +246,24 @@ impl<'a> Expander<'a> {
         let output = self.output.as_ref().ok()?;
         let (to, _) = output.path(&stem, path, cell, &context).ok()?;
         let mut traced = template.trace(&context).ok()?;
+        // Backwards, so that what is before stays where it is.
+        for pin in self.pins(traced.text(), cell, &context).ok()?.iter().rev() {
+            traced.replace(pin.span.clone(), &pin.text);
+        }
         if self.has_header(cell) {
             let way = relative(path, &to);
-            let (at, header) = header::header(traced.text(), &way, self.elsewhere);
+            let (at, header) = header::header(traced.text(), &way, self.command());
             traced.insert(at, &header);
         }
         Some(traced)
+    }
+
+    /// The command that makes the files again.
+    fn command(&self) -> Command {
+        Command {
+            locked: self.config.locking.by_flag,
+            elsewhere: self.elsewhere,
+        }
     }
 
     fn has_header(&self, cell: &Cell) -> bool {
@@ -238,7 +276,7 @@ impl<'a> Expander<'a> {
         let (path, place) = to;
         let has_header = self.has_header(cell);
         let text = match has_header {
-            true => header::add(&text, &relative(template, &path), self.elsewhere),
+            true => header::add(&text, &relative(template, &path), self.command()),
             false => text,
         };
         Rendered {
@@ -256,6 +294,7 @@ impl<'a> Expander<'a> {
 enum NoFile {
     Path(Box<Diagnostic>),
     Text(Vec<RenderFailure>, Box<Context>),
+    Pins(Vec<Unpinned>, Box<Context>),
 }
 
 /// Files in the making. Architectures that make the same one, as those of one `Dockerfile` for all platforms do, share
@@ -283,7 +322,7 @@ impl Files {
 }
 
 /// A template's name without `.cross`.
-fn stem(template: &Path) -> String {
+pub(crate) fn stem(template: &Path) -> String {
     let name = template.file_name().unwrap_or_default().to_string_lossy();
     name.strip_suffix(".cross").unwrap_or(&name).to_string()
 }

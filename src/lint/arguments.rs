@@ -2,25 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::bases::Stages;
+use super::bases::stages;
 use super::{Findings, Sheet, finding};
 use crate::diagnostic::Code;
-use crate::dockerfile::Instruction;
-
-/// What BuildKit gives a stage that asks for it. Source: Dockerfile reference, "Automatic platform ARGs in the global scope".
-const AUTOMATIC: &[&str] = &[
-    "TARGETPLATFORM",
-    "TARGETOS",
-    "TARGETARCH",
-    "TARGETVARIANT",
-    "BUILDPLATFORM",
-    "BUILDOS",
-    "BUILDARCH",
-    "BUILDVARIANT",
-];
+use crate::dockerfile::{AUTOMATIC, Instruction};
 
 pub(super) fn check(sheet: &Sheet<'_>, findings: &mut Findings) {
-    let stages = Stages::of_sheet(sheet);
+    let stages = stages(sheet);
     // What each stage declares, a stage that is made from another with it.
     let mut declared: Vec<BTreeSet<&str>> = Vec::new();
     for instruction in &sheet.instructions {

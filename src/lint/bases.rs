@@ -1,12 +1,12 @@
 //! Base images: of the right architecture, and there for every architecture.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Findings, Sheet, finding};
 use crate::arch::{ArchName, Entry, Matcher};
 use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::dockerfile::{Instruction, Word};
+use crate::dockerfile::{Instruction, Stages, Word, arguments, expanded};
 use crate::template::{Missing, NameKind};
 
 pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings) {
@@ -15,8 +15,10 @@ pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings)
         .iter()
         .filter(|found| found.name == "FROM")
         .collect();
-    let arguments = arguments(sheet);
-    let stages = Stages::of(sheet, &arguments);
+    let known = known(sheet);
+    let stages = stages(sheet);
+    let target = stages.target(None);
+    let (line, needed) = (stages.line(target), stages.needed(target));
     for (index, from) in froms.iter().enumerate() {
         let Some(image) = from.arguments().next() else {
             if let Some(place) = sheet.place(&sheet.trimmed(&from.lines[0])) {
@@ -27,14 +29,14 @@ pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings)
             }
             continue;
         };
-        let reference = expanded(&image.text, &arguments);
+        let reference = expanded(&image.text, &known).text;
         leftover(sheet, image, &reference, findings);
         // Docker builds only what the last stage is made from.
-        if !stages.used.contains(&index) {
+        if !needed.contains(&index) {
             continue;
         }
-        let is_last = stages.last.contains(&index);
-        let pinned = pinned(from, config, &arguments);
+        let is_last = line.contains(&index);
+        let pinned = pinned(from, config, &known);
         let said = namespace(&reference, config).map(|(word, entry)| (word, entry, image));
         for (said, entry, word) in pinned.into_iter().chain(said) {
             if fits(entry, &sheet.cell.arch, config) || (!is_last && is_host(entry, config)) {
@@ -64,10 +66,10 @@ pub(super) fn check(sheet: &Sheet<'_>, config: &Config, findings: &mut Findings)
 fn pinned<'a>(
     from: &'a Instruction,
     config: &'a Config,
-    arguments: &BTreeMap<String, String>,
+    known: &BTreeMap<String, String>,
 ) -> Option<(String, &'a Entry, &'a Word)> {
     let (value, word) = from.flag("platform")?;
-    let value = expanded(value, arguments);
+    let value = expanded(value, known).text;
     let entry = config.map.platform(&value).ok()?;
     Some((value, entry, word))
 }
@@ -78,88 +80,12 @@ pub(super) fn is_of_host(from: &Instruction, sheet: &Sheet<'_>, config: &Config)
     if platform.is_some_and(|value| value.contains("BUILDPLATFORM")) {
         return true;
     }
-    let arguments = arguments(sheet);
-    let pinned = pinned(from, config, &arguments).map(|(_, entry, _)| entry);
+    let known = known(sheet);
+    let pinned = pinned(from, config, &known).map(|(_, entry, _)| entry);
     let image = from.arguments().next();
-    let said = image.and_then(|image| namespace(&expanded(&image.text, &arguments), config));
+    let said = image.and_then(|image| namespace(&expanded(&image.text, &known).text, config));
     let entry = pinned.or(said.map(|(_, entry)| entry));
     entry.is_some_and(|entry| is_host(entry, config))
-}
-
-/// Which stages of a Dockerfile count, by their number.
-pub(super) struct Stages {
-    /// For each stage the stage that it is made from.
-    from: Vec<Option<usize>>,
-    /// The last one, and those that it is made from with `FROM`.
-    last: BTreeSet<usize>,
-    /// These, and those that they copy or mount something from.
-    used: BTreeSet<usize>,
-}
-
-impl Stages {
-    pub(super) fn of_sheet(sheet: &Sheet<'_>) -> Stages {
-        Stages::of(sheet, &arguments(sheet))
-    }
-
-    /// The stage that a stage is made from.
-    pub(super) fn base(&self, stage: usize) -> Option<usize> {
-        self.from.get(stage).copied().flatten()
-    }
-
-    fn of(sheet: &Sheet<'_>, arguments: &BTreeMap<String, String>) -> Stages {
-        let mut names: Vec<String> = Vec::new();
-        // For each stage the stage that it is made from, and those that it takes something from.
-        let mut from: Vec<Option<usize>> = Vec::new();
-        let mut takes: Vec<Vec<usize>> = Vec::new();
-        for instruction in &sheet.instructions {
-            // A name means the last stage before that has it.
-            let stage = |name: &str| {
-                let name = expanded(name, arguments).to_ascii_lowercase();
-                let known = names.iter().rposition(|known| *known == name);
-                known.or_else(|| name.parse().ok().filter(|number| *number < names.len()))
-            };
-            if instruction.name == "FROM" {
-                let words: Vec<&Word> = instruction.arguments().collect();
-                let base = words.first().and_then(|word| stage(&word.text));
-                let named = words
-                    .get(1)
-                    .is_some_and(|word| word.text.eq_ignore_ascii_case("as"));
-                let name = words.get(2).filter(|_| named);
-                names.push(name.map_or(String::new(), |word| word.text.to_ascii_lowercase()));
-                from.push(base);
-                takes.push(Vec::new());
-                continue;
-            }
-            let flags = instruction
-                .flags()
-                .filter_map(|(flag, value, _)| match flag {
-                    "from" => Some(value),
-                    "mount" => value
-                        .split(',')
-                        .find_map(|option| option.strip_prefix("from=")),
-                    _ => None,
-                });
-            let taken: Vec<usize> = flags.filter_map(stage).collect();
-            if let Some(own) = takes.last_mut() {
-                own.extend(taken);
-            }
-        }
-        let mut last = BTreeSet::new();
-        let mut at = from.len().checked_sub(1);
-        while let Some(stage) = at {
-            last.insert(stage);
-            at = from[stage];
-        }
-        let mut used = BTreeSet::new();
-        let mut open: Vec<usize> = last.iter().copied().collect();
-        while let Some(stage) = open.pop() {
-            if used.insert(stage) {
-                open.extend(from[stage]);
-                open.extend(&takes[stage]);
-            }
-        }
-        Stages { from, last, used }
-    }
 }
 
 /// The namespace of an image that is an architecture's on Docker Hub, wherever it is mirrored.
@@ -221,51 +147,13 @@ fn leftover(sheet: &Sheet<'_>, image: &Word, reference: &str, findings: &mut Fin
 }
 
 /// The defaults of the `ARG`s before the first `FROM`.
-fn arguments(sheet: &Sheet<'_>) -> BTreeMap<String, String> {
-    let global = sheet
-        .instructions
-        .iter()
-        .take_while(|found| found.name != "FROM")
-        .filter(|found| found.name == "ARG");
-    let pairs = global.flat_map(|found| &found.words).filter_map(|word| {
-        let (name, value) = word.text.split_once('=')?;
-        Some((
-            name.to_string(),
-            value.trim_matches(['"', '\'']).to_string(),
-        ))
-    });
-    pairs.collect()
+fn known(sheet: &Sheet<'_>) -> BTreeMap<String, String> {
+    arguments(&sheet.instructions, BTreeMap::new(), &BTreeMap::new())
 }
 
-/// `$NAME`, `${NAME}` and `${NAME:-default}` with what is known of the arguments; others stay.
-fn expanded(text: &str, arguments: &BTreeMap<String, String>) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once('$') {
-        out.push_str(before);
-        let (name, default, after) = match behind.strip_prefix('{').and_then(|b| b.split_once('}'))
-        {
-            Some((inner, after)) => {
-                let (name, default) = inner.split_once(":-").unwrap_or((inner, ""));
-                (name, default, after)
-            }
-            None => {
-                let end = behind
-                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                    .unwrap_or(behind.len());
-                (&behind[..end], "", &behind[end..])
-            }
-        };
-        match arguments.get(name).map(String::as_str).or(Some(default)) {
-            Some(value) if !value.is_empty() => out.push_str(value),
-            _ => {
-                out.push('$');
-                out.push_str(name);
-            }
-        }
-        rest = after;
-    }
-    out + rest
+/// The stages of a sheet.
+pub(super) fn stages(sheet: &Sheet<'_>) -> Stages {
+    Stages::of(sheet.traced.text(), &sheet.instructions, &known(sheet))
 }
 
 /// A base image whose column leaves an architecture out.

@@ -85,6 +85,37 @@ impl Fill<'_> {
         first.map(|(text, _)| text)
     }
 
+    /// Annotations, which are the same for all architectures of a point.
+    pub(super) fn annotations(
+        &mut self,
+        point: &[(&BuildFile, Context)],
+    ) -> Option<BTreeMap<String, String>> {
+        let config = self.config;
+        let mut known: Option<(BTreeMap<String, String>, &BuildFile)> = None;
+        for (file, context) in point {
+            let own = self.table("annotation", &config.annotations, &file.cell, context)?;
+            let Some((first, other)) = &known else {
+                known = Some((own, file));
+                continue;
+            };
+            if let Some((name, value)) = own
+                .iter()
+                .find(|(name, value)| first.get(*name) != Some(value))
+            {
+                let before = first.get(name).map_or("", String::as_str);
+                let message = format!(
+                    "the annotation `{name}` is `{before}` for `{}` and `{value}` for `{}`: an index has one for all",
+                    other.cell.arch, file.cell.arch
+                );
+                let place = config.annotations[name].place.clone();
+                self.problems
+                    .push(Diagnostic::error(Code::BadValue, place, message));
+                return None;
+            }
+        }
+        known.map(|(annotations, _)| annotations)
+    }
+
     /// Refuses what is no reference.
     pub(super) fn reference(&mut self, text: &str, place: &Place) -> Option<String> {
         match check_reference(text) {

@@ -4,10 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::fill::{Fill, Patterns, relative};
-use super::{
-    Build, Capabilities, Destination, Goal, Index, IndexSource, Plan, Push, Step, StepId, Target,
-    Task, Verify,
-};
+use super::{Build, Capabilities, Goal, Plan, Target};
 use crate::config::Cell;
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostic, Place};
@@ -44,17 +41,17 @@ impl<'a> Options<'a> {
 }
 
 /// One image: a cell with all that is said about it.
-struct Image<'a> {
-    file: &'a BuildFile,
-    target: Target,
+pub(super) struct Image<'a> {
+    pub(super) file: &'a BuildFile,
+    pub(super) target: Target,
     /// The reference for each tag of the index; the name alone where it is pushed by digest.
-    references: Vec<String>,
-    by_digest: bool,
-    builder: Option<String>,
-    optional: bool,
+    pub(super) references: Vec<String>,
+    pub(super) by_digest: bool,
+    pub(super) builder: Option<String>,
+    pub(super) optional: bool,
     /// Whether the project says how it is called: then it has to be made on its own.
-    has_own_name: bool,
-    build: Build,
+    pub(super) has_own_name: bool,
+    pub(super) build: Build,
 }
 
 impl Plan {
@@ -82,11 +79,11 @@ impl Plan {
     }
 }
 
-struct Maker<'a> {
-    options: &'a Options<'a>,
+pub(super) struct Maker<'a> {
+    pub(super) options: &'a Options<'a>,
     /// Whether there is more than one product, whose labels have to be told apart.
-    several: bool,
-    plan: Plan,
+    pub(super) several: bool,
+    pub(super) plan: Plan,
     problems: Vec<Diagnostic>,
     /// Who has a reference already.
     taken: HashMap<String, String>,
@@ -114,39 +111,6 @@ impl Maker<'_> {
         }
         for point in points {
             self.point(product, &point, &mut patterns);
-        }
-    }
-
-    /// Gives steps of one name numbers: `a/b` of one axis and `a`, `b` of two look alike. What a step needs stands before it, with
-    /// the same name as the last of that name.
-    fn tell_apart(&mut self) {
-        let mut count: HashMap<StepId, usize> = HashMap::new();
-        let mut now: HashMap<StepId, StepId> = HashMap::new();
-        for step in &mut self.plan.steps {
-            for need in &mut step.needs {
-                if let Some(renamed) = now.get(need) {
-                    *need = renamed.clone();
-                }
-            }
-            if let Task::Index(index) = &mut step.task {
-                for source in index
-                    .sources
-                    .iter_mut()
-                    .filter_map(|source| source.step.as_mut())
-                {
-                    if let Some(renamed) = now.get(source) {
-                        *source = renamed.clone();
-                    }
-                }
-            }
-            let number = count.entry(step.id.clone()).or_insert(0);
-            *number += 1;
-            let old = step.id.clone();
-            if *number > 1 {
-                step.id = StepId(format!("{old}#{number}"));
-                step.label = format!("{}#{number}", step.label);
-            }
-            now.insert(old, step.id.clone());
         }
     }
 
@@ -229,6 +193,7 @@ impl Maker<'_> {
             return;
         }
         let mut tags: Vec<(String, Place)> = Vec::new();
+        let mut references: Vec<(String, Place)> = Vec::new();
         for tag in &said {
             let Some(text) = fill.same_for_all(tag, point) else {
                 continue;
@@ -236,14 +201,13 @@ impl Maker<'_> {
             if let Some(reference) = fill.reference(&format!("{image}:{text}"), &tag.place)
                 && !tags.iter().any(|(known, _)| *known == text)
             {
-                self.taken_by(&reference, &tag.place, &product.source, (first, true));
+                references.push((reference, tag.place.clone()));
                 tags.push((text, tag.place.clone()));
             }
-            fill = Fill {
-                config,
-                patterns,
-                problems: &mut self.problems,
-            };
+        }
+        let annotations = fill.annotations(point).unwrap_or_default();
+        for (reference, place) in references {
+            self.taken_by(&reference, &place, &product.source, (first, true));
         }
         // With a clash of indexes those of their images are no news.
         let clashed = self.problems[before..].iter();
@@ -265,7 +229,7 @@ impl Maker<'_> {
             .iter()
             .map(|(tag, _)| format!("{image}:{tag}"))
             .collect();
-        self.steps(product, first, images, (&tags, incomplete));
+        self.steps(product, first, images, (&tags, incomplete, annotations));
     }
 
     /// Refuses a reference that another image has.
@@ -381,243 +345,4 @@ impl Maker<'_> {
         *turn += 1;
         builder
     }
-
-    fn steps(
-        &mut self,
-        product: &Product,
-        first: &BuildFile,
-        images: Vec<Image<'_>>,
-        (tags, incomplete): (&[String], bool),
-    ) {
-        let prefix = self.prefix(product, first);
-        let capabilities = self.options.capabilities;
-        let goal = self.options.goal;
-        let kept = capabilities.keeps_several || !capabilities.keeps_images;
-        let pushed_at_once = goal == Goal::Release && capabilities.pushes_while_building;
-        let together = capabilities.several_platforms
-            && in_one_go(&images)
-            && !incomplete
-            && (kept || pushed_at_once || goal == Goal::Index);
-        let mut pushed: Vec<StepId> = Vec::new();
-        let mut sources: Vec<IndexSource> = Vec::new();
-        let of = |optional: bool| -> Vec<Target> {
-            let images = images.iter().filter(|image| image.optional == optional);
-            images.map(|image| image.target.clone()).collect()
-        };
-        let (targets, optional) = (of(false), of(true));
-        let builds = goal != Goal::Index && (goal != Goal::Push || !capabilities.keeps_images);
-        let pushes_itself = !capabilities.keeps_images
-            || (goal == Goal::Release && capabilities.pushes_while_building);
-        let destination = match pushes_itself {
-            true => Destination::Registry,
-            false => Destination::Store,
-        };
-        if builds && pushes_itself && goal == Goal::Build {
-            self.note(format!(
-                "{} keeps no images: building pushes them",
-                self.options.backend
-            ));
-        } else if builds && goal == Goal::Push {
-            self.note(format!(
-                "{} keeps no images: pushing builds them",
-                self.options.backend
-            ));
-        }
-        let separate = matches!(goal, Goal::Push | Goal::Release) && !pushes_itself;
-        if together && goal == Goal::Index {
-            self.note(format!(
-                "a release with {} builds all platforms in one go, which makes the index: images of single architectures are there only where they were built with `--arch`",
-                self.options.backend
-            ));
-        }
-        if together && goal != Goal::Index {
-            let builder = images.first().and_then(|image| image.builder.clone());
-            let label = format!("{prefix}all");
-            let mut needs = Vec::new();
-            if builds && let Some(image) = images.into_iter().next() {
-                let build = Build {
-                    targets: targets.clone(),
-                    tags: tags.to_vec(),
-                    destination,
-                    ..image.build
-                };
-                let id = StepId(format!("build:{label}"));
-                needs.push(id.clone());
-                self.push(
-                    id,
-                    &label,
-                    Vec::new(),
-                    builder.clone(),
-                    Task::Build(Box::new(build)),
-                );
-            }
-            if separate {
-                let id = StepId(format!("push:{label}"));
-                let push = Push {
-                    targets: targets.clone(),
-                    tags: tags.to_vec(),
-                };
-                self.push(id.clone(), &label, needs, builder, Task::Push(push));
-                needs = vec![id];
-            }
-            if goal == Goal::Release {
-                self.verify(tags, (&targets, &optional), &needs);
-            }
-            return;
-        }
-        for image in images {
-            let label = format!("{prefix}{}", image.target.arch);
-            let mut needs = Vec::new();
-            let mut last = None;
-            if builds {
-                let id = StepId(format!("build:{label}"));
-                let build = Build {
-                    targets: vec![image.target.clone()],
-                    tags: image.references.clone(),
-                    destination: match image.by_digest {
-                        true => Destination::Digest,
-                        false => destination,
-                    },
-                    ..image.build
-                };
-                let task = Task::Build(Box::new(build));
-                self.push(id.clone(), &label, Vec::new(), image.builder.clone(), task);
-                self.last_is_optional(image.optional);
-                needs.push(id.clone());
-                last = Some(id);
-            }
-            if separate && !image.by_digest {
-                let id = StepId(format!("push:{label}"));
-                let push = Push {
-                    targets: vec![image.target.clone()],
-                    tags: image.references.clone(),
-                };
-                self.push(
-                    id.clone(),
-                    &label,
-                    needs,
-                    image.builder.clone(),
-                    Task::Push(push),
-                );
-                self.last_is_optional(image.optional);
-                last = Some(id);
-            }
-            pushed.extend(last.clone());
-            // All of its tags are one image.
-            sources.extend(image.references.first().map(|reference| IndexSource {
-                reference: reference.clone(),
-                target: Some(image.target.clone()),
-                by_digest: image.by_digest,
-                step: last,
-                optional: image.optional,
-            }));
-        }
-        if incomplete || !matches!(goal, Goal::Index | Goal::Release) {
-            return;
-        }
-        let label = match tags.first() {
-            Some(tag) => short(tag).to_string(),
-            None => return,
-        };
-        let id = StepId(format!("index:{}", tags[0]));
-        let index = Index {
-            tags: tags.to_vec(),
-            sources,
-        };
-        self.push(id.clone(), &label, pushed, None, Task::Index(index));
-        self.verify(tags, (&targets, &optional), &[id]);
-    }
-
-    fn verify(
-        &mut self,
-        tags: &[String],
-        (targets, optional): (&[Target], &[Target]),
-        needs: &[StepId],
-    ) {
-        if !self.options.capabilities.verifies {
-            self.note("no program is here that could read the index back".to_string());
-            return;
-        }
-        for tag in tags {
-            let verify = Verify {
-                reference: tag.clone(),
-                targets: targets.to_vec(),
-                may_have: optional.to_vec(),
-            };
-            let id = StepId(format!("verify:{tag}"));
-            self.push(id, short(tag), needs.to_vec(), None, Task::Verify(verify));
-        }
-    }
-
-    fn push(
-        &mut self,
-        id: StepId,
-        label: &str,
-        needs: Vec<StepId>,
-        builder: Option<String>,
-        task: Task,
-    ) {
-        self.plan.steps.push(Step {
-            id,
-            label: label.to_string(),
-            needs,
-            builder,
-            optional: false,
-            task,
-        });
-    }
-
-    fn last_is_optional(&mut self, optional: bool) {
-        if let Some(step) = self.plan.steps.last_mut() {
-            step.optional = optional;
-        }
-    }
-
-    fn note(&mut self, note: String) {
-        if !self.plan.notes.contains(&note) {
-            self.plan.notes.push(note);
-        }
-    }
-
-    /// What tells a product's labels, and those of a point of the matrix, from others: `app/3.22/`.
-    fn prefix(&self, product: &Product, first: &BuildFile) -> String {
-        let mut prefix = String::new();
-        if self.several {
-            let source = relative(&self.options.folder, &product.source);
-            let name = source.strip_suffix(".cross").unwrap_or(&source);
-            let name = name.strip_suffix("/Dockerfile").unwrap_or(name);
-            prefix = format!("{name}/");
-        }
-        for (_, value) in &first.cell.axes {
-            prefix.push_str(&value.text().unwrap_or_default());
-            prefix.push('/');
-        }
-        prefix
-    }
-}
-
-/// Whether images can be built by one command: they differ in nothing but their platform.
-fn in_one_go(images: &[Image<'_>]) -> bool {
-    let Some(first) = images.first() else {
-        return false;
-    };
-    let same = |image: &Image<'_>| {
-        let one_file = image.file.dockerfile == first.file.dockerfile
-            || (image.file.text.is_some() && image.file.text == first.file.text);
-        let build = Build {
-            dockerfile: first.build.dockerfile.clone(),
-            ..image.build.clone()
-        };
-        one_file
-            && image.builder == first.builder
-            && build == first.build
-            && !image.optional
-            && !image.has_own_name
-    };
-    images.len() > 1 && images.iter().all(same)
-}
-
-/// A reference without its registry and folders: `nginx:latest`.
-fn short(reference: &str) -> &str {
-    reference.rsplit('/').next().unwrap_or(reference)
 }

@@ -6,6 +6,7 @@
 mod bake;
 mod fill;
 mod make;
+mod steps;
 mod text;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,8 @@ pub struct Capabilities {
     pub keeps_several: bool,
     /// It can read an index back.
     pub verifies: bool,
+    /// It makes indexes as they are asked for: annotated, without attestations, from and to folders in the OCI image layout.
+    pub shapes_indexes: bool,
 }
 
 impl Default for Capabilities {
@@ -58,6 +61,7 @@ impl Default for Capabilities {
             pushes_by_digest: false,
             keeps_several: false,
             verifies: true,
+            shapes_indexes: false,
         }
     }
 }
@@ -233,6 +237,34 @@ pub struct Index {
     pub tags: Vec<String>,
     /// What is in it.
     pub sources: Vec<IndexSource>,
+    /// Its annotations.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// A folder in the OCI image layout, as `oci:DIR`, that it goes to in the place of a registry: then tags are names in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Whether attestations of its images are left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub without_attestations: bool,
+    /// What its images have to pass before any tag moves, where crossfile itself makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+}
+
+/// A reading of layers for programs of other architectures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Proof {
+    /// Paths where those are ordinary.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+}
+
+impl Proof {
+    /// A proof that takes programs of other architectures in some places.
+    pub fn new(allow: Vec<String>) -> Proof {
+        Proof { allow }
+    }
 }
 
 /// An image of an index.
@@ -266,6 +298,11 @@ pub struct Verify {
     /// Those that it may have, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub may_have: Vec<Target>,
+    /// Whether the layers are read for programs of other architectures, where crossfile itself proves the index.
+    pub programs: bool,
+    /// Paths where those are ordinary.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
 }
 
 impl Step {
@@ -285,7 +322,14 @@ impl Step {
 impl Index {
     /// An index of some names over some images.
     pub fn new(tags: Vec<String>, sources: Vec<IndexSource>) -> Index {
-        Index { tags, sources }
+        Index {
+            tags,
+            sources,
+            annotations: BTreeMap::new(),
+            to: None,
+            without_attestations: false,
+            proof: None,
+        }
     }
 }
 
@@ -309,6 +353,8 @@ impl Verify {
             reference: reference.to_string(),
             targets,
             may_have: Vec::new(),
+            programs: true,
+            allow: Vec::new(),
         }
     }
 }

@@ -150,6 +150,13 @@ impl Project {
             template_files: Vec::new(),
         };
         let chosen = self.choose(selection, &mut expansion.problems);
+        for (config, _) in &chosen {
+            for problem in config.lock().err().unwrap_or_default() {
+                if !expansion.problems.contains(&problem) {
+                    expansion.problems.push(problem);
+                }
+            }
+        }
         if let Some(out_dir) = &selection.out_dir
             && out_dir.exists()
             && !out_dir.is_dir()

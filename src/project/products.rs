@@ -1,13 +1,17 @@
 //! What a project builds: the Dockerfiles of each template, generated or written by hand, and those that are no templates.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Expansion, Project, Selection};
 use crate::arch::ArchName;
 use crate::config::{Cell, Config};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::document::Located;
+use crate::expand::{Expander, parse};
+use crate::read;
+use crate::template::Parsed;
 
 /// A Dockerfile and what it is built for.
 #[derive(Clone, Debug)]
@@ -38,6 +42,19 @@ pub struct Product {
 }
 
 impl Project {
+    /// Where a range of what a template makes for a cell is written in the template, or in what it includes.
+    pub fn origin(&self, template: &Path, cell: &Cell, range: Range<usize>) -> Option<Place> {
+        let found = self.candidates().find(|found| found.path == template)?;
+        let source = read::source(template).ok()?;
+        let parsed = parse(&source, &found.config, &found.partials()).ok()?;
+        let Parsed::Template(parsed) = parsed else {
+            return None;
+        };
+        let arches = [cell.arch.clone()];
+        let traced = Expander::new(&found.config, &arches).trace(template, &parsed, cell)?;
+        traced.place(range)
+    }
+
     /// Everything that is built from an expansion of this project for the same selection, and what is wrong about it.
     pub fn products(
         &self,

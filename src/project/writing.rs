@@ -49,7 +49,7 @@ impl Expansion {
             written.problems.push(
                 Diagnostic::error(Code::Foreign, Place::file(&outcome.path), message)
                     .related(Place::file(&outcome.template), "nothing of this template was written")
-                    .help("see what would change with --diff; overwrite with --force; or keep it: `dockerfile = \"…\"` under [arch.NAME]"),
+                    .help("see what would change with `crossfile generate --diff`; overwrite with `crossfile generate --force`; or keep it: `dockerfile = \"…\"` under [arch.NAME]"),
             );
         }
         let wanted = |outcome: &&Outcome| match outcome.status {

@@ -1,6 +1,7 @@
 //! What can go wrong with a registry, with the request that it went wrong with.
 
 use std::fmt;
+use std::io;
 
 /// A request that did not do what it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,21 @@ impl RegistryError {
             repository: repository.into(),
             request: request.into(),
             kind,
+        }
+    }
+
+    /// The error of reading a content: that of the registry it came from where that is what it is, else one of this repository
+    /// and request.
+    pub fn from_io(error: io::Error, repository: &str, request: &str) -> RegistryError {
+        let kind = match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                ErrorKind::Content(error.to_string())
+            }
+            _ => ErrorKind::System(error.to_string()),
+        };
+        match error.downcast::<RegistryError>() {
+            Ok(named) => named,
+            Err(_) => RegistryError::new(repository, request, kind),
         }
     }
 }

@@ -130,7 +130,7 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T, Strin
 #[non_exhaustive]
 pub struct Descriptor {
     /// What the content is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub media_type: String,
     /// Its digest.
     pub digest: Digest,
@@ -140,7 +140,11 @@ pub struct Descriptor {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
     /// Where else the content is.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "or_default"
+    )]
     pub urls: Vec<String>,
     /// Annotations.
     #[serde(
@@ -206,6 +210,7 @@ fn or_default<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(
 #[non_exhaustive]
 pub struct ImageIndex {
     /// Always 2.
+    #[serde(default)]
     pub schema_version: u32,
     /// What it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,6 +239,7 @@ pub struct ImageIndex {
 #[non_exhaustive]
 pub struct ImageManifest {
     /// Always 2.
+    #[serde(default)]
     pub schema_version: u32,
     /// What it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,18 +10,43 @@
 //! The rules are those of the OCI distribution specification 1.1 and image specification 1.1, and Docker's registry documentation
 //! (`distribution/docs/spec/auth`).
 
+pub mod assemble;
+mod auth;
+mod client;
+mod credentials;
 mod digest;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod fake;
+pub mod hosts;
+mod http;
+mod index;
+pub mod inspect;
+mod layout;
+mod location;
 mod media;
+mod parallel;
 mod reference;
+pub mod repair;
 mod repository;
+mod spelling;
 mod transport;
+pub mod verify;
 
+pub use client::{Client, ClientOptions, RegistryOptions, printable};
+pub use credentials::{
+    Anonymous, Credentials, DockerConfig, HelperPrograms, Helpers, Keychain, default_files,
+};
 pub use digest::{Digest, ParseDigestError, Verified};
 pub use error::{ErrorKind, RegistryError};
+pub use http::{Cancelled, Http, HttpOptions, Proxies};
+pub use layout::Layout;
+pub use location::{Location, Places};
 pub use media::{
     Descriptor, Document, ImageConfig, ImageIndex, ImageManifest, Kind, MediaType, Rootfs,
 };
+pub use parallel::side_by_side;
 pub use reference::Reference;
 pub use repository::{Opened, Repository, Which};
+pub use spelling::{Spelling, is_lost, spelling};
 pub use transport::{Body, Method, Request, Response, Transport, TransportError};

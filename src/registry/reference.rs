@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Digest;
-use crate::reference::check;
+use crate::reference::Parts;
 
 /// A complete reference. `alpine` is `docker.io/library/alpine:latest`.
 ///
@@ -21,9 +21,6 @@ pub struct Reference {
     /// The digest, which counts where both are there.
     pub digest: Option<Digest>,
 }
-
-/// The registry of references that name none.
-const DEFAULT: &str = "docker.io";
 
 impl Reference {
     /// The tag or digest by which the image is asked for.
@@ -68,45 +65,13 @@ impl FromStr for Reference {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Reference, String> {
-        let (name, digest) = match text.split_once('@') {
-            Some((name, digest)) => {
-                let digest = digest
-                    .parse::<Digest>()
-                    .map_err(|error| error.to_string())?;
-                (name, Some(digest))
-            }
-            None => (text, None),
-        };
-        // A tag beside a digest is for people: the digest counts.
-        check(name)?;
-        let last = name.rfind('/').map_or(0, |slash| slash + 1);
-        let (name, tag) = match name[last..].split_once(':') {
-            Some((_, tag)) => (&name[..name.len() - tag.len() - 1], Some(tag.to_string())),
-            None => (name, None),
-        };
-        let (registry, repository) = match name.split_once('/') {
-            Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
-                (first, rest.to_string())
-            }
-            _ => (DEFAULT, name.to_string()),
-        };
-        let registry = match registry {
-            "index.docker.io" | "registry-1.docker.io" => DEFAULT,
-            other => other,
-        };
-        let repository = match registry == DEFAULT && !repository.contains('/') {
-            true => format!("library/{repository}"),
-            false => repository,
-        };
-        let tag = match (&digest, tag) {
-            (None, None) => Some("latest".to_string()),
-            (_, tag) => tag,
-        };
+        let parts: Parts = text.parse()?;
+        let digest = parts.digest.map(|digest| digest.parse::<Digest>());
         Ok(Reference {
-            registry: registry.to_string(),
-            repository,
-            tag,
-            digest,
+            registry: parts.registry,
+            repository: parts.repository,
+            tag: parts.tag,
+            digest: digest.transpose().map_err(|error| error.to_string())?,
         })
     }
 }

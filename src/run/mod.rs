@@ -2,6 +2,8 @@
 
 mod check;
 mod process;
+#[cfg(feature = "registry")]
+mod registry;
 mod schedule;
 mod shell;
 
@@ -14,6 +16,8 @@ use crate::backend::{Action, Command, Value};
 use crate::plan::{Step, StepId};
 
 pub use process::Processes;
+#[cfg(feature = "registry")]
+pub use registry::Registries;
 pub use schedule::{Report, Schedule, StepReport, StepStatus, lower};
 pub use shell::shell;
 
@@ -121,6 +125,13 @@ pub enum ExecError {
         /// What is wrong.
         what: String,
     },
+    /// A registry did not do what was asked of it, or holds what is not right.
+    Registry {
+        /// The command that asks the same.
+        command: String,
+        /// Everything that is wrong; a line of help may follow on each.
+        problems: Vec<String>,
+    },
     /// Everything was called off.
     Cancelled,
     /// The system refused something.
@@ -141,6 +152,7 @@ impl fmt::Display for ExecError {
                 None => write!(f, "ended by a signal: {command}"),
             },
             ExecError::Unexpected { command, what } => write!(f, "{what}: {command}"),
+            ExecError::Registry { problems, .. } => f.write_str(&problems.join("\n  ")),
             ExecError::Cancelled => f.write_str("called off"),
             ExecError::System { what } => f.write_str(what),
         }
@@ -158,9 +170,7 @@ pub fn resolve(
     scratch: &Path,
     output: &dyn Fn(&str, &str) -> Option<String>,
 ) -> Result<Resolved, ExecError> {
-    match action {
-        Action::Command(command) => resolve_command(command, scratch, output),
-    }
+    resolve_command(&action.command(), scratch, output)
 }
 
 fn resolve_command(

@@ -353,6 +353,9 @@ impl Runner for Processes<'_> {
     fn run(&self, action: &Action, events: &dyn Events) -> Result<Performed, ExecError> {
         match action {
             Action::Command(command) => self.command(command, events),
+            Action::Registry(_) => Err(ExecError::System {
+                what: "this runner has no client for registries".to_string(),
+            }),
         }
     }
 

@@ -104,22 +104,16 @@ fn unknown_outputs(plan: &Plan, actions: &[Vec<Action>]) -> Vec<Unsupported> {
     let mut refused = Vec::new();
     for (step, own) in plan.steps.iter().zip(actions) {
         let mut wanted = Vec::new();
-        for Action::Command(command) in own {
-            command
-                .args
-                .iter()
-                .for_each(|arg| outputs_in(arg, &mut wanted));
+        let commands: Vec<_> = own.iter().map(Action::command).collect();
+        for arg in commands.iter().flat_map(|command| &command.args) {
+            outputs_in(arg, &mut wanted);
         }
         for (from, key) in wanted {
             let near = step.id.0 == from || step.needs.iter().any(|need| need.0 == from);
             let mut sources = plan.steps.iter().zip(actions);
             let source = sources.find(|(step, _)| near && step.id.0 == from);
-            let yields = source.is_some_and(|(_, actions)| {
-                let mut yields = actions
-                    .iter()
-                    .flat_map(|Action::Command(command)| &command.yields);
-                yields.any(|yielded| yielded.key == key)
-            });
+            let yields =
+                source.is_some_and(|(_, actions)| actions.iter().any(|action| action.yields(key)));
             if !yields {
                 let what = format!("use the `{key}` of `{from}`: no step that it needs yields it");
                 refused.push(Unsupported::new(step, what, ""));
@@ -281,8 +275,8 @@ impl Schedule<'_> {
         match sources.is_empty() {
             true => Readiness::Never(Some((*first).clone())),
             false => Readiness::Now(Some(Index {
-                tags: index.tags.clone(),
                 sources,
+                ..index.clone()
             })),
         }
     }
@@ -296,6 +290,19 @@ impl Schedule<'_> {
         outputs: &Mutex<Outputs>,
     ) -> StepStatus {
         self.watcher.started(step);
+        if let (Some(fewer), Task::Index(index)) = (&sources, &step.task) {
+            let left_out = index
+                .sources
+                .iter()
+                .filter(|source| !fewer.sources.contains(source));
+            for source in left_out {
+                let line = format!(
+                    "{} is not there: the index goes out without it",
+                    source.reference
+                );
+                self.watcher.line(step, &line);
+            }
+        }
         let fewer = sources.map(|index| Step {
             task: Task::Index(index),
             ..step.clone()
@@ -381,6 +388,7 @@ impl Drop for Over {
 const DEFINITE: &[&str] = &[
     "denied",
     "does not exist",
+    "image not known",
     "is a manifest list",
     "manifest unknown",
     "no such manifest",

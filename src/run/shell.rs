@@ -11,8 +11,8 @@ use crate::plan::{Plan, Step};
 pub fn shell(plan: &Plan, actions: &[Vec<Action>]) -> String {
     let mut used = BTreeSet::new();
     let mut has_scratch = false;
-    for Action::Command(command) in actions.iter().flatten() {
-        for arg in &command.args {
+    for action in actions.iter().flatten() {
+        for arg in &action.command().args {
             look(arg, &mut used, &mut has_scratch);
         }
     }
@@ -27,11 +27,12 @@ pub fn shell(plan: &Plan, actions: &[Vec<Action>]) -> String {
             let _ = write!(script, " on {}", comment(builder));
         }
         script.push('\n');
-        for Action::Command(command) in actions {
+        for action in actions {
+            let command = action.command();
             if command.only_reports {
                 continue;
             }
-            push_command(&mut script, step, command, &used);
+            push_command(&mut script, step, &command, &used);
         }
     }
     // What a shell is to leave alone stands in single quotes, which shellcheck remarks on.

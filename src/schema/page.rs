@@ -10,7 +10,7 @@ const ARCH_MAP: &str = include_str!("arch-map.md");
 
 pub(super) fn page(file: File) -> String {
     let (introduction, source) = match file {
-        File::Config => (CONFIG, "src/config/keys.rs"),
+        File::Config => (CONFIG, "src/config/keys/"),
         File::ArchMap => (ARCH_MAP, "src/arch/keys.rs"),
     };
     let mut page = format!(

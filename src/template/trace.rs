@@ -139,6 +139,46 @@ impl Traced {
         self.pieces.splice(index..index, new);
     }
 
+    /// Puts another text in the place of a range. It comes from where the range came from.
+    pub(crate) fn replace(&mut self, range: Range<usize>, text: &str) {
+        let origin = self.place(range.clone()).map(|place| Origin {
+            source: Arc::clone(place.source()),
+            span: place.span(),
+            verbatim: false,
+        });
+        let first = self
+            .pieces
+            .partition_point(|piece| piece.start < range.start);
+        let last = self
+            .pieces
+            .partition_point(|piece| piece.start <= range.end);
+        // What goes on behind the range goes on with the piece that it ends in.
+        let cut = last.checked_sub(1).map(|at| &self.pieces[at]);
+        let rest = cut.map(|piece| Piece {
+            start: range.start + text.len(),
+            origin: piece.origin.clone().map(|origin| {
+                let span = match origin.verbatim {
+                    true => {
+                        let skipped = origin.span.start + range.end - piece.start;
+                        skipped.min(origin.span.end)..origin.span.end
+                    }
+                    false => origin.span,
+                };
+                Origin { span, ..origin }
+            }),
+        });
+        for piece in &mut self.pieces[last..] {
+            piece.start = piece.start - range.len() + text.len();
+        }
+        let new = Piece {
+            start: range.start,
+            origin,
+        };
+        self.pieces
+            .splice(first..last, std::iter::once(new).chain(rest));
+        self.text.replace_range(range, text);
+    }
+
     /// Where a range of the text comes from; nothing where no template says it.
     pub fn place(&self, range: Range<usize>) -> Option<Place> {
         let first = self
