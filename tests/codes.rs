@@ -14,7 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use crossfile::{Code, Explanation, explanations};
+use crossfile::arch::Platform;
+use crossfile::bases::{Found, Lookup, Survey, Use};
+use crossfile::lock::Lock;
+use crossfile::{
+    Code, Diagnostic, Explanation, NoInputs, Overrides, Project, Selection, Source, explanations,
+};
 use support::{Run, Scratch};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/codes.md");
@@ -62,7 +67,72 @@ fn shell(scratch: &Scratch, command: &str) -> Run {
     Run::from(output.unwrap())
 }
 
-fn crossfile(scratch: &Scratch, arguments: &[String]) -> Run {
+/// The registries of an example; any other cannot be asked.
+struct Registries<'a>(&'a Explanation);
+
+impl Lookup for Registries<'_> {
+    fn look_up(&self, reference: &str) -> Result<Found, String> {
+        if let Some(image) = self.0.registry.get(reference) {
+            let entries = image.iter().map(|(platform, digest)| {
+                let platform: Platform = platform.parse().unwrap();
+                (platform, digest.clone())
+            });
+            let digest = format!("sha256:{}", "0".repeat(64));
+            let entries = entries.collect();
+            return Ok(Found::Index { digest, entries });
+        }
+        match reference.starts_with("registry.invalid/") {
+            true => Err("registry.invalid/acme: there is no such host".to_string()),
+            false => Ok(Found::Missing),
+        }
+    }
+}
+
+/// `crossfile bases` with registries that are a map: what it says, without its table.
+fn bases(scratch: &Scratch, found: &Explanation, arguments: &[String]) -> Run {
+    let overrides = Overrides {
+        locked: Some(false),
+        ..Overrides::default()
+    };
+    let folder = scratch.path().canonicalize().unwrap();
+    let selection = Selection::default();
+    let project = Project::open(std::slice::from_ref(&folder), &overrides, &NoInputs);
+    let expansion = project.expand(&selection);
+    let (products, _) = project.products(&expansion, &selection);
+    let survey = Survey::of(&products, &Registries(found), 1);
+    let origin = |used: &Use| project.origin(&used.source, &used.cell, used.span());
+    let mut diagnostics = survey.diagnostics(&origin);
+    if arguments.iter().any(|argument| argument == "--check") {
+        let path = folder.join("crossfile.lock");
+        let source = Source::new(&path, scratch.read("crossfile.lock"));
+        let lock = Lock::parse(&source).unwrap();
+        let changes = survey.changes(&path, &lock, true);
+        diagnostics.extend(changes.iter().map(|change| change.diagnostic(&source)));
+    }
+    let name = |path: &Path| path.strip_prefix(&folder).unwrap().display().to_string();
+    let mut errors = diagnostics.iter().filter(|found| found.is_error());
+    let status = match (
+        errors.clone().all(|found| found.code.is_finding()),
+        errors.next(),
+    ) {
+        (_, None) => 0,
+        (true, _) => 1,
+        (false, _) => 2,
+    };
+    let stdout = diagnostics
+        .iter()
+        .map(|found| Diagnostic::render(found, &name));
+    Run {
+        status,
+        stdout: stdout.collect(),
+        stderr: String::new(),
+    }
+}
+
+fn crossfile(scratch: &Scratch, found: &Explanation, arguments: &[String]) -> Run {
+    if !found.registry.is_empty() {
+        return bases(scratch, found, arguments);
+    }
     shell(scratch, &format!("crossfile {}", arguments.join(" ")))
 }
 
@@ -73,10 +143,10 @@ fn shown(found: &Explanation) -> String {
     for command in &found.prepare {
         shell(&scratch, command).succeeds();
     }
-    let wrong = crossfile(&scratch, &found.run);
-    // What lint finds is its result, everything else is a diagnostic.
+    let wrong = crossfile(&scratch, found, &found.run);
+    // What lint and bases find is their result, everything else is a diagnostic.
     let printed = match found.run[0].as_str() {
-        "lint" => wrong.stdout.clone(),
+        "lint" | "bases" => wrong.stdout.clone(),
         _ => wrong.stderr.clone(),
     };
     let code = format!("[{}]", found.code);
@@ -97,7 +167,7 @@ fn shown(found: &Explanation) -> String {
     for command in &found.mend {
         shell(&scratch, command).succeeds();
     }
-    let cured = crossfile(&scratch, &found.run_cured);
+    let cured = crossfile(&scratch, found, &found.run_cured);
     let after = format!("{}{}", cured.stdout, cured.stderr);
     assert!(
         !after.contains(&code),
@@ -203,7 +273,7 @@ fn section(found: &Explanation) -> String {
 fn files(files: &BTreeMap<String, String>) -> String {
     let block = |(path, text): (&String, &String)| {
         let language = match path.rsplit('.').next() {
-            Some("toml") => "toml",
+            Some("toml" | "lock") => "toml",
             Some("json") => "json",
             _ => "dockerfile",
         };

@@ -2,14 +2,20 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "registry")]
+use crate::bases::BasesArgs;
 use crate::complete::{self, CompletionsArgs};
 use crate::explain::ExplainArgs;
 use crate::init::InitArgs;
+#[cfg(feature = "registry")]
+use crate::inspect::InspectArgs;
 use crate::lint::LintArgs;
 use crate::man::ManArgs;
-use crate::release::{BuildArgs, ManifestArgs, PlanArgs};
+use crate::release::{BuildArgs, ManifestArgs, PlanArgs, ReleaseArgs};
 use crate::schema::SchemaArgs;
 use crate::vars::VarsArgs;
+#[cfg(feature = "registry")]
+use crate::verify::VerifyArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 use crossfile::config::DEFAULT_HOST;
 use crossfile::{Diagnostic, Located, Overrides, Place, Value};
@@ -19,7 +25,7 @@ pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "done and clean; warnings too"),
     (
         "1",
-        "a question answered no: drift (--check, --diff), a finding (lint)",
+        "a question answered no: drift (--check, --diff), a finding (lint, bases)",
     ),
     (
         "2",
@@ -37,6 +43,10 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     (
         "crossfile.toml",
         "a project's settings, at or above a template, up to the top of the repository",
+    ),
+    (
+        "crossfile.lock",
+        "base images by their digests, beside crossfile.toml; `bases --lock` writes it",
     ),
     (
         "arch-map.toml",
@@ -124,6 +134,7 @@ pub(crate) enum Command {
     Manifest(ManifestArgs),
     /// Generate, build, push, make the index and check it
     ///
+    /// Base images are asked for first (`crossfile bases`): what is missing stops it before anything is built.
     /// Each architecture is built and pushed for itself, side by side; the tag moves last, when all of them are there.
     /// A backend that builds several platforms in one go does so where their Dockerfiles are the same.
     ///
@@ -132,7 +143,39 @@ pub(crate) enum Command {
     ///   crossfile release --backend buildx --tag 1.27.1
     ///   crossfile release --dry-run
     #[command(verbatim_doc_comment)]
-    Release(BuildArgs),
+    Release(ReleaseArgs),
+    /// Print what an index holds: platforms, sizes, attestations, and which entry each kind of machine pulls
+    ///
+    /// Examples:
+    ///   crossfile inspect acme/nginx:1.27
+    ///   crossfile inspect --hosts acme/nginx:1.27
+    ///   crossfile inspect --raw oci:out:1.27
+    #[cfg(feature = "registry")]
+    #[command(verbatim_doc_comment)]
+    Inspect(InspectArgs),
+    /// Prove that an index is right: everything is there, for the platforms that it says, down to the programs in its layers
+    ///
+    /// Exits with 1 where something is wrong. `--repair` rewrites platforms that no client finds, as `arm64/armv8`.
+    ///
+    /// Examples:
+    ///   crossfile verify
+    ///   crossfile verify acme/nginx:1.27 --expect amd64,arm32v7,arm64v8
+    ///   crossfile verify --repair acme/nginx:1.27
+    #[cfg(feature = "registry")]
+    #[command(verbatim_doc_comment)]
+    Verify(VerifyArgs),
+    /// Ask the registries whether every base image is there for every architecture that is built from it
+    ///
+    /// Base images are those of every `FROM`, `COPY --from` and `RUN --mount=from=` of the generated files, with variables
+    /// filled in as a build would.
+    ///
+    /// Examples:
+    ///   crossfile bases
+    ///   crossfile bases --lock && crossfile generate --locked
+    ///   crossfile bases --check
+    #[cfg(feature = "registry")]
+    #[command(verbatim_doc_comment)]
+    Bases(BasesArgs),
     /// Say what is wrong, or probably wrong, with what the templates make; write nothing
     ///
     /// Exits with 1 for findings, with 0 for warnings alone, with 2 where settings or a template cannot be read.
@@ -154,7 +197,7 @@ pub(crate) enum Command {
 }
 
 /// Which of a project's files, and with what values. Every project command has these.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SelectArgs {
     /// Only these architectures, by their key in the table, separated by commas (`crossfile arch list` has them)
     #[arg(long, value_name = "LIST", value_delimiter = ',', add = complete::project_arches())]
@@ -184,6 +227,10 @@ pub(crate) struct GenerateArgs {
     /// Leave out the line that says what a file was generated from
     #[arg(long)]
     pub(crate) no_header: bool,
+
+    /// Write base images with the digests of crossfile.lock
+    #[arg(long)]
+    pub(crate) locked: bool,
 
     /// Treat every architecture as native: no lines for QEMU
     #[arg(long)]
@@ -304,6 +351,7 @@ impl SelectArgs {
             set: set.collect::<Result<_, _>>()?,
             no_header,
             no_qemu,
+            locked: None,
         })
     }
 

@@ -2,20 +2,28 @@
 
 mod arch;
 mod args;
+#[cfg(feature = "registry")]
+mod bases;
 mod complete;
 mod explain;
 mod generate;
 mod git;
 mod host;
 mod init;
+#[cfg(feature = "registry")]
+mod inspect;
 mod keep;
 mod lint;
 mod man;
 mod output;
 mod progress;
+#[cfg(feature = "registry")]
+mod registry;
 mod release;
 mod schema;
 mod vars;
+#[cfg(feature = "registry")]
+mod verify;
 
 use std::process::ExitCode;
 
@@ -44,7 +52,13 @@ fn main() -> ExitCode {
         Command::Build(args) => release::run(&args, Goal::Build, &output),
         Command::Push(args) => release::run(&args, Goal::Push, &output),
         Command::Manifest(args) => release::manifest(&args, &output),
-        Command::Release(args) => release::run(&args, Goal::Release, &output),
+        Command::Release(args) => release::release(&args, &output),
+        #[cfg(feature = "registry")]
+        Command::Inspect(args) => inspect::run(&args, &output),
+        #[cfg(feature = "registry")]
+        Command::Verify(args) => verify::run(&args, &output),
+        #[cfg(feature = "registry")]
+        Command::Bases(args) => bases::run(&args, &output),
         Command::Lint(args) => lint::run(&args, &output),
         Command::Vars(args) => vars::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),

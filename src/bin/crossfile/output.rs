@@ -91,12 +91,25 @@ impl Output {
         self.result(json(value)?)
     }
 
+    /// Prints what is about to happen and has to be seen.
+    #[cfg(feature = "registry")]
+    pub(crate) fn notice(&self, text: &str) {
+        let _ = writeln!(anstream::stderr(), "{text}");
+    }
+
     /// Prints what happened, unless asked to be quiet.
     pub(crate) fn progress(&self, text: &str) {
         if !self.quiet {
             // Whoever does not listen is not told.
             let _ = writeln!(anstream::stderr(), "{text}");
         }
+    }
+
+    /// Prints an error that has no place in a file.
+    #[cfg(feature = "registry")]
+    pub(crate) fn error(&self, text: &str) {
+        // Whoever does not listen is not told.
+        let _ = writeln!(anstream::stderr(), "error: {text}");
     }
 
     /// Prints diagnostics: all, or errors only when asked to be quiet.
@@ -107,10 +120,14 @@ impl Output {
             Severity::Note
         };
         for diagnostic in diagnostics.iter().filter(|d| d.severity >= least) {
-            match self.github {
-                true => anstream::print!("{}", self.annotation(diagnostic)),
-                false => anstream::eprint!("{}", diagnostic.render_styled(&|path| self.show(path))),
-            }
+            // Whoever does not listen is not told: what is asked for is done all the same.
+            let _ = match self.github {
+                true => write!(anstream::stdout(), "{}", self.annotation(diagnostic)),
+                false => {
+                    let text = diagnostic.render_styled(&|path| self.show(path));
+                    write!(anstream::stderr(), "{text}")
+                }
+            };
         }
     }
 
@@ -173,13 +190,15 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> String {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
+    let most = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..most).map(width).collect();
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let last = column + 1 == row.len();
             let shown = if cell.is_empty() && !last { "-" } else { cell };
-            let _ = write!(line, "{shown:<width$}  ", width = width(column));
+            let _ = write!(line, "{shown:<width$}  ", width = widths[column]);
         }
         let _ = writeln!(text, "{}", line.trim_end());
     }
@@ -191,6 +210,29 @@ pub(crate) fn count(number: usize, what: &str) -> String {
     match number {
         1 => format!("1 {what}"),
         _ => format!("{number} {what}s"),
+    }
+}
+
+/// A number of bytes for people.
+pub(crate) fn human(bytes: u64) -> String {
+    let units = ["kB", "MB", "GB"];
+    let mut unit = "B";
+    // For people: a rounded number does.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "one digit behind the point is shown"
+    )]
+    let mut number = bytes as f64;
+    for next in units {
+        if number < 1000.0 {
+            break;
+        }
+        number /= 1000.0;
+        unit = next;
+    }
+    match unit {
+        "B" => format!("{bytes} B"),
+        _ => format!("{number:.1} {unit}"),
     }
 }
 

@@ -11,7 +11,7 @@ use crossfile::run::{ExecError, Report, Resolved, StepReport, StepStatus, Watche
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::output::{Output, columns};
+use crate::output::{Output, columns, human};
 use crate::release::ResultFormat;
 
 pub(crate) struct Progress<'a> {
@@ -119,29 +119,6 @@ fn verb(task: &Task) -> &'static str {
     }
 }
 
-/// A number of bytes for people.
-fn human(bytes: u64) -> String {
-    let units = ["kB", "MB", "GB"];
-    let mut unit = "B";
-    // For people: a rounded number does.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "one digit behind the point is shown"
-    )]
-    let mut number = bytes as f64;
-    for next in units {
-        if number < 1000.0 {
-            break;
-        }
-        number /= 1000.0;
-        unit = next;
-    }
-    match unit {
-        "B" => format!("{bytes} B"),
-        _ => format!("{number:.1} {unit}"),
-    }
-}
-
 impl Watcher for Progress<'_> {
     fn started(&self, step: &Step) {
         let mut state = self.state();
@@ -218,7 +195,8 @@ impl Watcher for Progress<'_> {
         };
         let mut text = format!("{word}: {} failed: {failure}", step.id);
         // Where lines are shown as they come, they are there already.
-        if let (ExecError::Failed { last, .. }, true) = (failure, self.table.is_some()) {
+        let unseen = self.table.is_some() || self.output.quiet;
+        if let (ExecError::Failed { last, .. }, true) = (failure, unseen) {
             for line in last {
                 text.push_str(&format!("\n  {line}"));
             }

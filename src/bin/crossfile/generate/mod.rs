@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossfile::{
-    Code, Diagnostic, DriftInputs, Expansion, Outcome, Place, Project, Selection, Status,
-    WriteOptions, Written, diff,
+    Code, Diagnostic, DriftInputs, Expansion, Outcome, Overrides, Place, Project, Selection,
+    Status, WriteOptions, Written, diff,
 };
 
 use crate::args::{Format, GenerateArgs};
@@ -22,7 +22,10 @@ use json::JsonResult;
 pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
     let output = &output.with_format(args.format);
     let overrides = match args.select.overrides(args.no_header, args.no_qemu) {
-        Ok(overrides) => overrides,
+        Ok(overrides) => Overrides {
+            locked: args.locked.then_some(true),
+            ..overrides
+        },
         Err(problem) => {
             let problems = [problem];
             output.diagnostics(&problems);

@@ -16,27 +16,35 @@ pub(crate) struct WhatArgs {
     #[command(flatten)]
     pub(super) select: SelectArgs,
 
+    /// Give base images the digests of crossfile.lock, as `locked = true` in crossfile.toml does
+    #[arg(long)]
+    pub(super) locked: bool,
+
     #[command(flatten)]
     pub(super) with: WithArgs,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct WithArgs {
     /// docker, buildx, buildctl, buildah, podman, or the NAME of a program crossfile-backend-NAME [default: docker, or what
     /// crossfile.toml says]
     #[arg(long, value_name = "NAME")]
     pub(super) backend: Option<String>,
 
-    /// Whose tool makes the index
+    /// Who makes and proves the index
     #[arg(long, value_enum, default_value_t)]
     pub(super) index: IndexBy,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum IndexBy {
-    /// The backend's own
-    #[default]
+    /// The backend's own tool
+    #[cfg_attr(not(feature = "registry"), default)]
     Backend,
+    /// crossfile itself, speaking to the registry
+    #[cfg(feature = "registry")]
+    #[default]
+    Registry,
 }
 
 #[derive(Debug, clap::Args)]
@@ -83,6 +91,10 @@ pub(crate) struct DoArgs {
     /// How to print the result
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: ResultFormat,
+
+    #[cfg(feature = "registry")]
+    #[command(flatten)]
+    pub(super) speak: crate::registry::SpeakArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -109,9 +121,34 @@ pub(crate) struct BuildArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ManifestArgs {
-    /// Images for the index: tags, digests, other indexes. Without any, those of the project here
+    /// Images for the index: tags, digests, other indexes, folders in the OCI image layout (`oci:DIR:NAME`). With `PLATFORM=` before it
+    /// only its image for that platform, as `linux/arm/v7=acme/nginx:arm`. Without any, those of the project here
     #[arg(value_name = "SOURCE")]
     pub(super) sources: Vec<String>,
+
+    /// A source that the index may go out without; may be repeated
+    #[arg(long, value_name = "SOURCE")]
+    pub(super) optional: Vec<String>,
+
+    /// Write the index into a folder in the OCI image layout, in the place of a registry; tags are names in it then
+    #[arg(long, value_name = "oci:DIR")]
+    pub(super) to: Option<String>,
+
+    /// An annotation of the index; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) annotation: Vec<String>,
+
+    /// Leave attestations of the images out
+    #[arg(long)]
+    pub(super) no_attestations: bool,
+
+    /// Prove the index before any tag moves, programs in the layers included
+    #[arg(long)]
+    pub(super) verify: bool,
+
+    /// With --verify: paths in images where programs of other architectures are ordinary; may be repeated
+    #[arg(long, value_name = "GLOB", requires = "verify")]
+    pub(super) allow: Vec<String>,
 
     #[command(flatten)]
     pub(super) select: SelectArgs,
@@ -125,4 +162,15 @@ pub(crate) struct ManifestArgs {
 
     #[command(flatten)]
     pub(super) how: DoArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReleaseArgs {
+    #[command(flatten)]
+    pub(super) build: BuildArgs,
+
+    /// Do not ask whether the base images are there
+    #[cfg(feature = "registry")]
+    #[arg(long)]
+    pub(super) skip_bases: bool,
 }

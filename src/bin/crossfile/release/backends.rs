@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "registry")]
+use crossfile::backend::WithRegistry;
 use crossfile::backend::{
     Action, Backend, Buildah, Buildctl, Buildx, Command, Docker, External, Find, IndexTool, NAMES,
     Yield,
@@ -14,7 +16,9 @@ use crossfile::diagnostic::closest;
 use crossfile::run::{Events, ExecError, Processes, Resolved, Runner};
 use crossfile::{Code, Diagnostic, Located, Place, Platform, Product};
 
-use super::{Asked, interrupts};
+use super::args::{IndexBy, WithArgs};
+use super::interrupts;
+use super::work::Asked;
 use crate::output::Output;
 
 /// A backend that was found.
@@ -32,13 +36,13 @@ impl Opened {
     /// The backend that the command line says, else the settings, else docker. `asked` is given where programs may be run: then
     /// the backend is what it is on this machine.
     pub(super) fn new(
-        argument: Option<&str>,
+        with: &WithArgs,
         said: Option<Located<String>>,
         products: &[Product],
         asked: Option<&Asked<'_>>,
         output: &Output,
     ) -> Result<Opened, Vec<Diagnostic>> {
-        let argument = argument.map(|name| {
+        let argument = with.backend.as_deref().map(|name| {
             let place = Place::argument(&format!("--backend {name}"));
             let place = Place::new(place.source(), 10..10 + name.len());
             Located::new(name.to_string(), place)
@@ -50,6 +54,8 @@ impl Opened {
             cancelled: interrupts(),
         };
         let mut warnings = Vec::new();
+        // Where nothing is built and our own client makes the index, the backend's programs need not be there.
+        let asked = asked.filter(|asked| asked.builds || with.index == IndexBy::Backend);
         let backend: Box<dyn Backend> = match (name.value.as_str(), asked) {
             ("docker", None) => Box::new(Docker),
             ("docker", Some(_)) => {
@@ -86,6 +92,11 @@ impl Opened {
                 })
             }
             (other, _) => external(other, &name, ask)?,
+        };
+        let backend = match with.index {
+            IndexBy::Backend => backend,
+            #[cfg(feature = "registry")]
+            IndexBy::Registry => Box::new(WithRegistry::new(backend)),
         };
         Ok(Opened { backend, warnings })
     }

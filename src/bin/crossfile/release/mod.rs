@@ -3,6 +3,9 @@
 mod args;
 mod backends;
 mod scratch;
+mod sources;
+mod speak;
+mod work;
 
 use std::io;
 use std::path::PathBuf;
@@ -10,18 +13,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crossfile::backend::Unsupported;
-use crossfile::plan::{Goal, Index, IndexSource, Options, Plan, Step, StepId, Task, Verify};
+use crossfile::backend::{Action, Unsupported};
+use crossfile::plan::Goal;
 use crossfile::run::{Processes, Schedule, lower, resolve};
-use crossfile::{Code, Diagnostic, Located, Place, Project, Selection, Status, WriteOptions};
+use crossfile::{Code, Diagnostic, Place};
 
-use crate::args::SelectArgs;
-use crate::output::{Exit, Output, count};
+use crate::output::{Exit, Output};
 use crate::progress::Progress;
-pub(crate) use args::{BuildArgs, ManifestArgs, PlanArgs, ResultFormat};
-use args::{DoArgs, PlanFormat, WhatArgs, WithArgs};
-use backends::Opened;
+pub(crate) use args::{BuildArgs, ManifestArgs, PlanArgs, ReleaseArgs, ResultFormat};
+use args::{DoArgs, PlanFormat, WhatArgs};
 use scratch::Scratch;
+#[cfg(feature = "registry")]
+pub(crate) use speak::registries;
+use work::{Asked, Worked, for_sources, of_sources, work_out};
+#[cfg(feature = "registry")]
+pub(crate) use work::{nothing, plan_of};
 
 /// What only asks a registry is tried again after these.
 const WAITS: &[Duration] = &[
@@ -30,15 +36,13 @@ const WAITS: &[Duration] = &[
     Duration::from_secs(4),
 ];
 
-/// What a command made of the project, or how it ended before.
-type Made<T> = Result<T, Vec<Diagnostic>>;
-
 pub(crate) fn plan(args: &PlanArgs, output: &Output) -> io::Result<Exit> {
     let made = work_out(&args.what, &args.tag, Goal::Release, output, None);
     let Worked {
         plan,
         opened,
         problems,
+        ..
     } = match made {
         Ok(worked) => worked,
         Err(problems) => return failed(&problems, output),
@@ -60,12 +64,27 @@ pub(crate) fn plan(args: &PlanArgs, output: &Output) -> io::Result<Exit> {
     Ok(Exit::Clean)
 }
 
+pub(crate) fn release(args: &ReleaseArgs, output: &Output) -> io::Result<Exit> {
+    #[cfg(feature = "registry")]
+    let bases = !args.skip_bases && !args.build.how.dry_run;
+    #[cfg(not(feature = "registry"))]
+    let bases = false;
+    go(&args.build, Goal::Release, bases, output)
+}
+
 pub(crate) fn run(args: &BuildArgs, goal: Goal, output: &Output) -> io::Result<Exit> {
+    go(args, goal, false, output)
+}
+
+fn go(args: &BuildArgs, goal: Goal, bases: bool, output: &Output) -> io::Result<Exit> {
     let interrupted = interrupts();
     let cancelled = || interrupted.load(Ordering::SeqCst);
     let asked = Asked {
         writes: !args.how.dry_run,
         builds: true,
+        bases,
+        #[cfg(feature = "registry")]
+        speak: args.how.speak,
         cancelled: &cancelled,
     };
     match work_out(&args.what, &args.tag, goal, output, Some(&asked)) {
@@ -81,22 +100,26 @@ pub(crate) fn manifest(args: &ManifestArgs, output: &Output) -> io::Result<Exit>
     let asked = Asked {
         writes: false,
         builds: false,
+        bases: false,
+        #[cfg(feature = "registry")]
+        speak: args.how.speak,
         cancelled: &cancelled,
     };
-    let worked = match args.sources.is_empty() {
+    let alone = args.sources.is_empty() && args.optional.is_empty();
+    let worked = match alone {
         false => of_sources(args, output, &asked),
         true => {
+            if let Some(flag) = for_sources(args) {
+                let message = format!("`{flag}` is for sources, and none are given");
+                let problem = Diagnostic::error(Code::BadValue, Place::argument(&flag), message)
+                    .help("name the images of the index, or say it in crossfile.toml");
+                return failed(&[problem], output);
+            }
             let what = WhatArgs {
                 paths: vec![PathBuf::from(".")],
-                select: SelectArgs {
-                    arch: args.select.arch.clone(),
-                    host: args.select.host.clone(),
-                    set: args.select.set.clone(),
-                },
-                with: WithArgs {
-                    backend: args.with.backend.clone(),
-                    index: args.with.index,
-                },
+                select: args.select.clone(),
+                locked: false,
+                with: args.with.clone(),
             };
             work_out(&what, &args.tag, Goal::Index, output, Some(&asked))
         }
@@ -109,7 +132,7 @@ pub(crate) fn manifest(args: &ManifestArgs, output: &Output) -> io::Result<Exit>
 }
 
 /// Set once Ctrl-C was pressed, or the system asked to end.
-fn interrupts() -> Arc<AtomicBool> {
+pub(crate) fn interrupts() -> Arc<AtomicBool> {
     static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     let interrupted = INTERRUPTED.get_or_init(|| {
         let interrupted = Arc::new(AtomicBool::new(false));
@@ -152,181 +175,6 @@ fn refusals(backend: &str, refused: &[Unsupported]) -> Vec<Diagnostic> {
     found.iter().map(problem).collect()
 }
 
-/// What a command that runs programs may do.
-struct Asked<'a> {
-    /// Whether generated files are brought up to date before anything is built from them.
-    writes: bool,
-    /// Whether anything may be built: then builders are asked.
-    builds: bool,
-    cancelled: &'a (dyn Fn() -> bool + Sync),
-}
-
-/// A plan with what does it.
-struct Worked {
-    plan: Plan,
-    opened: Opened,
-    /// Warnings.
-    problems: Vec<Diagnostic>,
-}
-
-/// Expands the project, brings its files up to date and works out the plan. `asked` is given where programs may be run.
-fn work_out(
-    what: &WhatArgs,
-    tags: &[String],
-    goal: Goal,
-    output: &Output,
-    asked: Option<&Asked<'_>>,
-) -> Made<Worked> {
-    let overrides = what
-        .select
-        .overrides(false, false)
-        .map_err(|problem| vec![problem])?;
-    let paths: Vec<PathBuf> = what
-        .paths
-        .iter()
-        .map(|path| output.complete(path))
-        .collect();
-    let selection = Selection {
-        arches: what.select.arches(),
-        out_dir: None,
-    };
-    let inputs = output.inputs();
-    let project = Project::open(&paths, &overrides, &inputs);
-    let expansion = project.expand(&selection);
-    if expansion.failed() {
-        return Err(expansion.problems);
-    }
-    let (products, found) = project.products(&expansion, &selection);
-    let mut problems = expansion.problems.clone();
-    problems.extend(found);
-    if products.is_empty() && !problems.iter().any(Diagnostic::is_error) {
-        problems.push(nothing(&paths));
-    }
-    if problems.iter().any(Diagnostic::is_error) {
-        return Err(problems);
-    }
-    let mut said = products
-        .iter()
-        .filter_map(|product| product.config.backend.as_ref());
-    let first = said.next();
-    let other = said.find(|other| first.is_some_and(|first| first.value != other.value));
-    if let (Some(first), Some(other), None) = (first, other, &what.with.backend) {
-        let message = format!(
-            "`{}` is said here, and `{}` for another part of the project",
-            other.value, first.value
-        );
-        problems.push(
-            Diagnostic::error(Code::BadValue, other.place.clone(), message)
-                .related(first.place.clone(), "the other is here")
-                .help("build one at a time, or say `--backend`"),
-        );
-        return Err(problems);
-    }
-    let said = first.cloned();
-    let opened = Opened::new(what.with.backend.as_deref(), said, &products, asked, output)?;
-    problems.extend(opened.warnings.iter().cloned());
-    let tags = tags.iter().map(|tag| {
-        let place = Place::argument(&format!("--tag {tag}"));
-        let place = Place::new(place.source(), 6..6 + tag.len());
-        Located::new(tag.clone(), place)
-    });
-    let capabilities = opened.backend().capabilities();
-    let mut options = Options::new(opened.backend().name(), &capabilities);
-    options.goal = goal;
-    options.tags = tags.collect();
-    options.folder.clone_from(&output.folder);
-    let plan = Plan::make(&products, &options)?;
-    // Whether pushing builds, too, is the backend's affair.
-    let builds = plan
-        .steps
-        .iter()
-        .any(|step| matches!(step.task, Task::Build(_)));
-    if let Some(asked) = asked.filter(|asked| asked.writes && builds) {
-        let written = expansion.write(&WriteOptions {
-            force: false,
-            prune: false,
-            cancelled: asked.cancelled,
-        });
-        if written.problems.iter().any(Diagnostic::is_error) {
-            problems.extend(written.problems);
-            return Err(problems);
-        }
-        if !written.done.is_empty() {
-            output.progress(&format!("{} generated", count(written.done.len(), "file")));
-        }
-    } else if builds {
-        // What would stop the run stops the plan.
-        let foreign = expansion.outcomes.iter();
-        let foreign = foreign.filter(|outcome| outcome.status == Status::Foreign);
-        problems.extend(foreign.map(|outcome| {
-            let message = "this file is not crossfile's, and would stop a build";
-            Diagnostic::warning(Code::Foreign, Place::file(&outcome.path), message)
-                .help("see what would change with `crossfile generate --diff`")
-        }));
-    }
-    Ok(Worked {
-        plan,
-        opened,
-        problems,
-    })
-}
-
-fn nothing(paths: &[PathBuf]) -> Diagnostic {
-    let place = Place::file(paths.first().cloned().unwrap_or_default());
-    let message =
-        "there is nothing to build here: no template, and no `dockerfile` in crossfile.toml";
-    Diagnostic::error(Code::NoImage, place, message)
-        .help("`crossfile init` writes a template to begin with; for one Dockerfile write `dockerfile = \"Dockerfile\"`")
-}
-
-/// The plan of `manifest` with sources.
-fn of_sources(args: &ManifestArgs, output: &Output, asked: &Asked<'_>) -> Made<Worked> {
-    if args.tag.is_empty() {
-        let place = Place::argument(&args.sources.join(" "));
-        let message = "nothing says how the index is called";
-        let help = "write `--tag registry.example.com/acme/nginx:1.27`";
-        return Err(vec![
-            Diagnostic::error(Code::NoImage, place, message).help(help),
-        ]);
-    }
-    let mut problems = Vec::new();
-    for (flag, reference) in args
-        .tag
-        .iter()
-        .map(|tag| ("--tag ", tag))
-        .chain(args.sources.iter().map(|source| ("", source)))
-    {
-        if let Err(message) = crossfile::reference::check(reference) {
-            let place = Place::argument(&format!("{flag}{reference}"));
-            let place = Place::new(place.source(), flag.len()..flag.len() + reference.len());
-            problems.push(Diagnostic::error(Code::BadValue, place, message));
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let opened = Opened::new(args.with.backend.as_deref(), None, &[], Some(asked), output)?;
-    let sources = args.sources.iter().map(|source| IndexSource::new(source));
-    let index = Index::new(args.tag.clone(), sources.collect());
-    let id = StepId(format!("index:{}", args.tag[0]));
-    let mut steps = vec![Step::new(
-        id.clone(),
-        &args.tag[0],
-        Vec::new(),
-        Task::Index(index),
-    )];
-    for tag in &args.tag {
-        let verify = Task::Verify(Verify::new(tag, Vec::new()));
-        let own = StepId(format!("verify:{tag}"));
-        steps.push(Step::new(own, tag, vec![id.clone()], verify));
-    }
-    Ok(Worked {
-        plan: Plan::new(opened.backend().name(), steps),
-        opened,
-        problems: Vec::new(),
-    })
-}
-
 fn do_it(
     worked: &Worked,
     how: &DoArgs,
@@ -337,12 +185,18 @@ fn do_it(
         plan,
         opened,
         problems,
+        registries,
     } = worked;
     output.diagnostics(problems);
     for note in &plan.notes {
         output.progress(&format!("note: {note}"));
     }
-    let scratch = match Scratch::new(output, how.dry_run) {
+    // What only asks registries hands no files on, and may run beside others.
+    let alone = lower(plan, opened.backend()).is_ok_and(|actions| {
+        let mut actions = actions.iter().flatten();
+        actions.all(|action| matches!(action, Action::Registry(_)))
+    });
+    let scratch = match Scratch::new(output, how.dry_run || alone) {
         Ok(scratch) => scratch,
         Err(problem) => return failed(&[problem], output),
     };
@@ -365,7 +219,12 @@ fn do_it(
     }
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let progress = Progress::new(plan, output, how.format);
-    let runner = Processes::new(&output.folder, scratch.path(), cancelled);
+    let processes = Processes::new(&output.folder, scratch.path(), cancelled);
+    let speaking = match speak::Speaking::new(registries, how, output) {
+        Ok(speaking) => speaking,
+        Err(problems) => return failed(&problems, output),
+    };
+    let runner = speak::Machine::new(processes, &speaking);
     let schedule = Schedule {
         plan,
         backend: opened.backend(),

@@ -1,0 +1,113 @@
+//! The client for registries, made from this machine's environment and credentials.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossfile::config::RegistrySettings;
+use crossfile::registry::{
+    Cancelled, Client, ClientOptions, DockerConfig, HelperPrograms, Http, HttpOptions, Location,
+    Places, Proxies, RegistryOptions, default_files,
+};
+use crossfile::{ArchMap, Code, Diagnostic, Overrides, Place, Platform};
+
+use crate::output::Output;
+
+/// How the registries of a command are spoken to.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct SpeakArgs {
+    /// Speak plain HTTP to registries
+    #[arg(long, conflicts_with = "tls")]
+    pub(crate) plain_http: bool,
+
+    /// Speak HTTPS to registries, on loopback too
+    #[arg(long)]
+    pub(crate) tls: bool,
+}
+
+/// Speaks to registries.
+pub(crate) struct Speaker {
+    client: Client,
+    places: Places,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Speaker {
+    /// For a command without a project: settings are those of the folder that it runs in, where it has some.
+    pub(crate) fn new(args: SpeakArgs, output: &Output) -> Result<Speaker, Vec<Diagnostic>> {
+        let config = crossfile::config_of(&output.folder, &Overrides::default(), &output.inputs())?;
+        Speaker::with(&config.registries, args, output)
+    }
+
+    /// For a project's settings.
+    pub(crate) fn with(
+        registries: &BTreeMap<String, RegistrySettings>,
+        args: SpeakArgs,
+        output: &Output,
+    ) -> Result<Speaker, Vec<Diagnostic>> {
+        let cancelled = crate::release::interrupts();
+        let flag = Arc::clone(&cancelled);
+        let called_off: Cancelled = Arc::new(move || flag.load(Ordering::SeqCst));
+        let env = output.inputs().env;
+        let mut options = ClientOptions::default();
+        options.plain_http = match (args.plain_http, args.tls) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        };
+        for (host, said) in registries {
+            let mut own = RegistryOptions::default();
+            own.plain_http = options.plain_http.or(said.plain_http);
+            own.mirror.clone_from(&said.mirror);
+            options.registries.insert(host.clone(), own);
+        }
+        let mut http = HttpOptions::default();
+        http.cancelled = Arc::clone(&called_off);
+        http.proxies = Proxies::from_env(&env);
+        let helpers = HelperPrograms::new(called_off);
+        let keychain = DockerConfig::new(default_files(&env), Arc::new(helpers));
+        let http = Http::new(http).map_err(|what| {
+            let place = Place::file("the environment");
+            vec![Diagnostic::error(Code::BadValue, place, what)]
+        })?;
+        let client = Client::new(Arc::new(http), Arc::new(keychain), options);
+        Ok(Speaker {
+            places: Places::new(&output.folder, client.clone()),
+            client,
+            cancelled,
+        })
+    }
+
+    /// The client.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Opens repositories.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Reads an argument as an image's place. `flag` stands before it on the command line.
+    pub(crate) fn location(flag: &str, text: &str) -> Result<Location, Diagnostic> {
+        text.parse().map_err(|what: String| {
+            let place = Place::argument(&format!("{flag}{text}"));
+            let place = Place::new(place.source(), flag.len()..flag.len() + text.len());
+            Diagnostic::error(Code::BadValue, place, what)
+        })
+    }
+}
+
+/// The platform of a text: `linux/arm/v7`, or a key or alias of the table.
+pub(crate) fn platform(map: &ArchMap, flag: &str, text: &str) -> Result<Platform, Box<Diagnostic>> {
+    let found = map.resolve(text).map(|entry| entry.platform.clone());
+    found.map_err(|error| {
+        let place = Place::argument(&format!("{flag}{text}"));
+        let place = Place::new(place.source(), flag.len()..flag.len() + text.len());
+        Box::new(error.at(place))
+    })
+}

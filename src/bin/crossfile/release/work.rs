@@ -1,0 +1,285 @@
+//! From arguments to a plan and what does it.
+
+use std::path::PathBuf;
+
+use crossfile::plan::{Goal, Options, Plan, Step, StepId, Task, Verify};
+use crossfile::{
+    Code, Diagnostic, Located, Overrides, Place, Project, Selection, Status, WriteOptions,
+};
+
+#[cfg(feature = "registry")]
+use super::args::WithArgs;
+use super::args::{ManifestArgs, WhatArgs};
+use super::backends::Opened;
+use super::{sources, speak};
+#[cfg(feature = "registry")]
+use crate::args::SelectArgs;
+use crate::output::{Output, count};
+
+/// What a command made of the project, or how it ended before.
+pub(super) type Made<T> = Result<T, Vec<Diagnostic>>;
+
+/// What a command that runs programs may do.
+pub(super) struct Asked<'a> {
+    /// Whether generated files are brought up to date before anything is built from them.
+    pub(super) writes: bool,
+    /// Whether anything may be built: then builders are asked.
+    pub(super) builds: bool,
+    /// Whether registries are asked for the base images first.
+    pub(super) bases: bool,
+    /// How registries are spoken to.
+    #[cfg(feature = "registry")]
+    pub(super) speak: crate::registry::SpeakArgs,
+    pub(super) cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// A plan with what does it.
+pub(super) struct Worked {
+    pub(super) plan: Plan,
+    pub(super) opened: Opened,
+    /// Warnings.
+    pub(super) problems: Vec<Diagnostic>,
+    /// How registries are spoken to.
+    pub(super) registries: speak::Registries,
+}
+
+/// Expands the project, brings its files up to date and works out the plan. `asked` is given where programs may be run.
+pub(super) fn work_out(
+    what: &WhatArgs,
+    tags: &[String],
+    goal: Goal,
+    output: &Output,
+    asked: Option<&Asked<'_>>,
+) -> Made<Worked> {
+    let overrides = what
+        .select
+        .overrides(false, false)
+        .map_err(|problem| vec![problem])?;
+    let overrides = Overrides {
+        locked: what.locked.then_some(true),
+        ..overrides
+    };
+    let paths: Vec<PathBuf> = what
+        .paths
+        .iter()
+        .map(|path| output.complete(path))
+        .collect();
+    let selection = Selection {
+        arches: what.select.arches(),
+        out_dir: None,
+    };
+    let inputs = output.inputs();
+    let project = Project::open(&paths, &overrides, &inputs);
+    let expansion = project.expand(&selection);
+    if expansion.failed() {
+        return Err(expansion.problems);
+    }
+    let (products, found) = project.products(&expansion, &selection);
+    let mut problems = expansion.problems.clone();
+    problems.extend(found);
+    let unpinned = expansion.outcomes.iter();
+    let unpinned = unpinned.filter(|outcome| goal != Goal::Index && outcome.loses_locks());
+    problems.extend(unpinned.map(|outcome| {
+        let message = "this file has the digests of crossfile.lock, and would lose them";
+        Diagnostic::error(Code::NotLocked, Place::file(&outcome.path), message)
+            .help("say `--locked`, or `locked = true` in crossfile.toml; without digests: `crossfile generate` first")
+    }));
+    if products.is_empty() && !problems.iter().any(Diagnostic::is_error) {
+        problems.push(nothing(&paths));
+    }
+    if problems.iter().any(Diagnostic::is_error) {
+        return Err(problems);
+    }
+    let mut said = products
+        .iter()
+        .filter_map(|product| product.config.backend.as_ref());
+    let first = said.next();
+    let other = said.find(|other| first.is_some_and(|first| first.value != other.value));
+    if let (Some(first), Some(other), None) = (first, other, &what.with.backend) {
+        let message = format!(
+            "`{}` is said here, and `{}` for another part of the project",
+            other.value, first.value
+        );
+        problems.push(
+            Diagnostic::error(Code::BadValue, other.place.clone(), message)
+                .related(first.place.clone(), "the other is here")
+                .help("build one at a time, or say `--backend`"),
+        );
+        return Err(problems);
+    }
+    let said = first.cloned();
+    let registries = speak::registries(&products)?;
+    let opened = Opened::new(&what.with, said, &products, asked, output)?;
+    problems.extend(opened.warnings.iter().cloned());
+    let tags = tags.iter().map(|tag| {
+        let place = Place::argument(&format!("--tag {tag}"));
+        let place = Place::new(place.source(), 6..6 + tag.len());
+        Located::new(tag.clone(), place)
+    });
+    if let Some(asked) = asked.filter(|asked| asked.bases) {
+        problems.extend(bases(&products, &project, asked, output)?);
+    }
+    let capabilities = opened.backend().capabilities();
+    let mut options = Options::new(opened.backend().name(), &capabilities);
+    options.goal = goal;
+    options.tags = tags.collect();
+    options.folder.clone_from(&output.folder);
+    let plan = Plan::make(&products, &options)?;
+    // Whether pushing builds, too, is the backend's affair.
+    let builds = plan
+        .steps
+        .iter()
+        .any(|step| matches!(step.task, Task::Build(_)));
+    if let Some(asked) = asked.filter(|asked| asked.writes && builds) {
+        let written = expansion.write(&WriteOptions {
+            force: false,
+            prune: false,
+            cancelled: asked.cancelled,
+        });
+        if written.problems.iter().any(Diagnostic::is_error) {
+            problems.extend(written.problems);
+            return Err(problems);
+        }
+        if !written.done.is_empty() {
+            output.progress(&format!("{} generated", count(written.done.len(), "file")));
+        }
+    } else if builds {
+        // What would stop the run stops the plan.
+        let foreign = expansion.outcomes.iter();
+        let foreign = foreign.filter(|outcome| outcome.status == Status::Foreign);
+        problems.extend(foreign.map(|outcome| {
+            let message = "this file is not crossfile's, and would stop a build";
+            Diagnostic::warning(Code::Foreign, Place::file(&outcome.path), message)
+                .help("see what would change with `crossfile generate --diff`")
+        }));
+    }
+    Ok(Worked {
+        plan,
+        opened,
+        problems,
+        registries,
+    })
+}
+
+/// Asks for the base images. What is missing stops a release; what cannot be asked may be known to the builder all the same.
+#[cfg(feature = "registry")]
+fn bases(
+    products: &[crossfile::Product],
+    project: &Project,
+    asked: &Asked<'_>,
+    output: &Output,
+) -> Made<Vec<Diagnostic>> {
+    let survey = crate::bases::ask(products, asked.speak, output)?;
+    let mut found = crate::bases::problems(&survey, project);
+    for problem in found
+        .iter_mut()
+        .filter(|problem| !problem.code.is_finding())
+    {
+        problem.severity = crossfile::Severity::Warning;
+    }
+    match found.iter().any(Diagnostic::is_error) {
+        true => Err(found),
+        false => Ok(found),
+    }
+}
+
+#[cfg(not(feature = "registry"))]
+fn bases(
+    _: &[crossfile::Product],
+    _: &Project,
+    _: &Asked<'_>,
+    _: &Output,
+) -> Made<Vec<Diagnostic>> {
+    Ok(Vec::new())
+}
+
+/// The plan of a project, without asking any program.
+#[cfg(feature = "registry")]
+pub(crate) fn plan_of(
+    paths: Vec<PathBuf>,
+    select: &SelectArgs,
+    goal: Goal,
+    output: &Output,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let what = WhatArgs {
+        paths,
+        select: select.clone(),
+        locked: false,
+        with: WithArgs::default(),
+    };
+    work_out(&what, &[], goal, output, None).map(|worked| worked.plan)
+}
+
+pub(crate) fn nothing(paths: &[PathBuf]) -> Diagnostic {
+    let place = Place::file(paths.first().cloned().unwrap_or_default());
+    let message =
+        "there is nothing to build here: no template, and no `dockerfile` in crossfile.toml";
+    Diagnostic::error(Code::NoImage, place, message)
+        .help("`crossfile init` writes a template to begin with; for one Dockerfile write `dockerfile = \"Dockerfile\"`")
+}
+
+/// The first argument that only counts beside sources.
+pub(super) fn for_sources(args: &ManifestArgs) -> Option<String> {
+    let to = args.to.as_ref().map(|to| format!("--to {to}"));
+    let annotation = args.annotation.first();
+    let annotation = annotation.map(|annotation| format!("--annotation {annotation}"));
+    let without = args
+        .no_attestations
+        .then(|| "--no-attestations".to_string());
+    let verify = args.verify.then(|| "--verify".to_string());
+    to.or(annotation).or(without).or(verify)
+}
+
+/// The plan of `manifest` with sources.
+pub(super) fn of_sources(args: &ManifestArgs, output: &Output, asked: &Asked<'_>) -> Made<Worked> {
+    if args.tag.is_empty() && args.to.is_none() {
+        let place = Place::argument(&args.sources.join(" "));
+        let message = "nothing says how the index is called";
+        let help = "write `--tag registry.example.com/acme/nginx:1.27`";
+        return Err(vec![
+            Diagnostic::error(Code::NoImage, place, message).help(help),
+        ]);
+    }
+    let index = sources::index(args)?;
+    let here = crossfile::config_of(&output.folder, &Overrides::default(), &output.inputs())?;
+    let registries = here.registries.clone();
+    // Where tags are names in a folder, that is what is proved.
+    let proved: Vec<String> = match (&args.to, args.tag.as_slice()) {
+        (None, tags) => tags.to_vec(),
+        (Some(to), []) => vec![to.clone()],
+        (Some(to), tags) => tags.iter().map(|tag| format!("{to}:{tag}")).collect(),
+    };
+    let opened = Opened::new(&args.with, None, &[], Some(asked), output)?;
+    if args.verify && !opened.backend().capabilities().shapes_indexes {
+        let message = "the backend's own tool proves nothing before the tag moves";
+        let problem = Diagnostic::error(Code::Unsupported, Place::argument("--verify"), message);
+        return Err(vec![
+            problem.help("leave it out, or make the index with `--index registry`"),
+        ]);
+    }
+    let id = StepId(format!("index:{}", proved[0]));
+    let mut steps = vec![Step::new(
+        id.clone(),
+        &proved[0],
+        Vec::new(),
+        Task::Index(index),
+    )];
+    // Our own client has every image confirmed before the tag moves, and says nothing of what the images are: `crossfile verify` does.
+    let is_proved = opened.backend().capabilities().shapes_indexes;
+    for reference in proved.iter().filter(|_| !is_proved) {
+        let verify = Verify::new(reference, Vec::new());
+        let own = StepId(format!("verify:{reference}"));
+        steps.push(Step::new(
+            own,
+            reference,
+            vec![id.clone()],
+            Task::Verify(verify),
+        ));
+    }
+    Ok(Worked {
+        plan: Plan::new(opened.backend().name(), steps),
+        opened,
+        problems: Vec::new(),
+        registries,
+    })
+}
