@@ -10,350 +10,19 @@
     reason = "a test that cannot set up its project should panic, and says when it is skipped"
 )]
 
+#[path = "engines/lab.rs"]
+mod lab;
 mod support;
 
 use std::collections::BTreeMap;
 use std::env::var;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::Value as Json;
 
+use lab::{ALL, Docker, Lab, THREE, machine, reported, steps};
 use support::{Run, Scratch};
-
-/// The longest that anything may take, in seconds: a build for seven architectures takes five.
-const BOUND: &str = "180";
-
-/// Key in the table, platform, what `uname -m` says under emulation, and the machine in the header of an ELF file.
-///
-/// A 32-bit program sees the kernel's machine on an x86, and QEMU's ARM is always the newest.
-const MACHINES: &[(&str, &str, &str, &str)] = &[
-    ("amd64", "linux/amd64", "x86_64", "3e 00"),
-    ("i386", "linux/386", "x86_64", "03 00"),
-    ("arm32v6", "linux/arm/v6", "armv7l", "28 00"),
-    ("arm32v7", "linux/arm/v7", "armv7l", "28 00"),
-    ("arm64v8", "linux/arm64", "aarch64", "b7 00"),
-    ("ppc64le", "linux/ppc64le", "ppc64le", "15 00"),
-    ("s390x", "linux/s390x", "s390x", "00 16"),
-];
-
-const ALL: &[&str] = &[
-    "amd64", "i386", "arm32v6", "arm32v7", "arm64v8", "ppc64le", "s390x",
-];
-
-const THREE: &[&str] = &["amd64", "arm32v7", "s390x"];
-
-/// Which `docker` is the first on PATH, and whom it speaks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Docker {
-    /// 20.10: the classic builder, and one platform for each tag.
-    Old,
-    /// 26.1: BuildKit, buildx and the containerd image store.
-    New,
-}
-
-/// A project with names of its own in the registry, and an environment that nothing else is in.
-struct Lab {
-    scratch: Scratch,
-    /// Stores, lists and links to programs, outside of the project.
-    home: Scratch,
-    registry: String,
-    /// `127.0.0.1:5005/engines/NAME-…`.
-    image: String,
-    env: Vec<(String, String)>,
-    /// Folders before all others on PATH.
-    first: Vec<PathBuf>,
-}
-
-impl Lab {
-    fn new(name: &str) -> Option<Lab> {
-        if var("CROSSFILE_ENGINES").is_err() {
-            eprintln!("skipped: no engines (tests/engines/provision)");
-            return None;
-        }
-        let registry = var("CROSSFILE_REGISTRY").unwrap();
-        // Nothing here is for the registries of others.
-        assert!(registry.starts_with("127.0.0.1:"), "{registry}");
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let own = format!("{name}-{}-{}", std::process::id(), now.as_micros());
-        let home = Scratch::new();
-        let path = home.path().display().to_string();
-        home.write(
-            "storage.conf",
-            format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{path}/store\"\nrunroot = \"{path}/run\"\n"),
-        );
-        for (docker, folder) in [(Docker::Old, "20"), (Docker::New, "26")] {
-            std::fs::create_dir(home.join(folder)).unwrap();
-            let client = var(docker.variable("_CLI")).unwrap();
-            symlink(client, home.join(folder).join("docker")).unwrap();
-        }
-        let env = [
-            ("HOME", path.clone()),
-            ("CONTAINERS_STORAGE_CONF", format!("{path}/storage.conf")),
-            ("STORAGE_DRIVER", "vfs".to_string()),
-            ("BUILDAH_ISOLATION", "chroot".to_string()),
-        ];
-        Some(Lab {
-            scratch: Scratch::new(),
-            home,
-            image: format!("{registry}/engines/{own}"),
-            registry,
-            env: env.map(|(name, value)| (name.to_string(), value)).into(),
-            first: Vec::new(),
-        })
-    }
-
-    /// Settings for architectures, with more lines after those that every project here has.
-    fn settings(&self, arches: &[&str], more: &str) {
-        let image = &self.image;
-        let settings = format!("arches = {arches:?}\nimage = \"{image}\"\n{more}");
-        self.scratch.write("crossfile.toml", settings);
-    }
-
-    /// A template that makes a Dockerfile for each architecture, which leaves a word and the platform in the image.
-    fn template(&self, word: &str) {
-        let registry = &self.registry;
-        let text = format!(
-            "FROM {registry}/{{{{baseimage_arch}}}}/busybox:1\n\
-             RUN echo \"{word} {{{{platform}}}} $(uname -m)\" >/built\n"
-        );
-        self.scratch.write("Dockerfile.cross", text);
-    }
-
-    /// A Dockerfile for all platforms at once, by what the builder says.
-    fn for_all(&self, word: &str) -> String {
-        let registry = &self.registry;
-        format!(
-            "FROM {registry}/library/busybox:1\nARG TARGETPLATFORM\n\
-             RUN echo \"{word} $TARGETPLATFORM $(uname -m)\" >/built\n"
-        )
-    }
-
-    fn with_env(mut self, name: &str, value: &str) -> Lab {
-        self.env.push((name.to_string(), value.to_string()));
-        self
-    }
-
-    /// A command in the project, bounded in time.
-    fn command(&self, docker: Docker, program: &str) -> Command {
-        let folder = match docker {
-            Docker::Old => "20",
-            Docker::New => "26",
-        };
-        let mut path: Vec<PathBuf> = self.first.clone();
-        path.push(self.home.join(folder));
-        path.extend(std::env::split_paths(&var("PATH").unwrap()));
-        let mut command = Command::new("timeout");
-        command
-            .args(["--kill-after=10", BOUND, program])
-            .current_dir(self.scratch.path())
-            .env_clear()
-            .env("PATH", std::env::join_paths(path).unwrap())
-            .env("DOCKER_HOST", var(docker.variable("")).unwrap())
-            .env("DOCKER_CONFIG", var(docker.variable("_CONFIG")).unwrap())
-            .envs(self.env.iter().map(|(name, value)| (name, value)));
-        command
-    }
-
-    fn program(&self, docker: Docker, program: &str, args: &[&str]) -> Run {
-        Run::from(self.command(docker, program).args(args).output().unwrap())
-    }
-
-    fn docker(&self, docker: Docker, args: &[&str]) -> String {
-        self.program(docker, "docker", args).succeeds().stdout
-    }
-
-    fn crossfile(&self, docker: Docker, args: &[&str]) -> Run {
-        self.program(docker, env!("CARGO_BIN_EXE_crossfile"), args)
-    }
-
-    /// The manifest of a tag of the image as the registry has it, read by a program that had no part in it.
-    fn raw(&self, tag: &str) -> Option<String> {
-        let reference = format!("docker://{}:{tag}", self.image);
-        let args = ["inspect", "--raw", "--tls-verify=false", &reference];
-        let run = self.program(Docker::Old, "skopeo", &args);
-        (run.status == 0).then_some(run.stdout)
-    }
-
-    fn json(&self, tag: &str) -> Json {
-        let raw = self.raw(tag);
-        let raw = raw.unwrap_or_else(|| panic!("{tag} is not in the registry"));
-        serde_json::from_str(&raw).unwrap()
-    }
-
-    /// The digest of a tag in the registry. An index has to have an image for this machine.
-    fn digest(&self, tag: &str) -> String {
-        let reference = format!("docker://{}:{tag}", self.image);
-        let args = [
-            "inspect",
-            "--tls-verify=false",
-            "--format={{.Digest}}",
-            &reference,
-        ];
-        let run = self.program(Docker::Old, "skopeo", &args).succeeds();
-        run.stdout.trim().to_string()
-    }
-
-    /// That what was reported of each push is what is in the registry.
-    #[track_caller]
-    fn reports(&self, run: &Run, tag: &str, arches: &[&str], step: &str) {
-        for arch in arches {
-            let found = reported(run, &format!("{step}:{arch}"));
-            assert_eq!(found, self.digest(&format!("{arch}-{tag}")), "{arch}");
-        }
-        let index = reported(run, &format!("index:{}:{tag}", self.image));
-        assert_eq!(index, self.digest(tag), "the index");
-    }
-
-    /// Platform and digest of what is in an index, attestations aside.
-    #[track_caller]
-    fn entries(&self, tag: &str) -> BTreeMap<String, String> {
-        let index = self.json(tag);
-        let manifests = index["manifests"].as_array();
-        let manifests = manifests.unwrap_or_else(|| panic!("{tag} is no index: {index}"));
-        let mut entries = BTreeMap::new();
-        for entry in manifests {
-            let platform = &entry["platform"];
-            let text = |name: &str| platform[name].as_str().unwrap_or_default().to_string();
-            let parts = [text("os"), text("architecture"), text("variant")];
-            if parts[0] == "unknown" {
-                continue;
-            }
-            let platform = normal(parts.join("/").trim_end_matches('/'));
-            let digest = entry["digest"].as_str().unwrap().to_string();
-            let before = entries.insert(platform.clone(), digest);
-            assert_eq!(before, None, "{tag} has {platform} twice");
-        }
-        entries
-    }
-
-    /// That an index has the platforms of these architectures and no other.
-    #[track_caller]
-    fn has(&self, tag: &str, arches: &[&str]) {
-        let mut wanted: Vec<String> = arches.iter().map(|arch| machine(arch).1.into()).collect();
-        wanted.sort();
-        let found: Vec<String> = self.entries(tag).into_keys().collect();
-        assert_eq!(found, wanted, "{tag}");
-    }
-
-    /// That a client gets for each platform what was built for it, and that it runs.
-    #[track_caller]
-    fn runs(&self, docker: Docker, tag: &str, arches: &[&str], word: &str) {
-        let reference = format!("{}:{tag}", self.image);
-        for arch in arches {
-            let (_, platform, uname, elf) = machine(arch);
-            if docker == Docker::Old {
-                // There a tag is one image: what is there would be taken for all platforms.
-                self.program(docker, "docker", &["rmi", "--force", &reference]);
-            }
-            self.docker(
-                docker,
-                &["pull", "--quiet", "--platform", platform, &reference],
-            );
-            let said = self.docker(
-                docker,
-                &[
-                    "run",
-                    "--rm",
-                    "--pull=never",
-                    "--network=none",
-                    "--platform",
-                    platform,
-                    &reference,
-                    "sh",
-                    "-c",
-                    "cat /built; uname -m; od -An -tx1 -j18 -N2 /bin/busybox",
-                ],
-            );
-            let lines: Vec<&str> = said.lines().map(str::trim).collect();
-            let built: Vec<&str> = lines[0].split(' ').collect();
-            let built = (built[0], normal(built[1]), built[2]);
-            assert_eq!(built, (word, platform.to_string(), uname), "{arch}");
-            assert_eq!(lines[1..], [uname, elf], "{arch}");
-        }
-    }
-
-    /// The images of the project that an engine has, by tag.
-    fn images(&self, docker: Docker) -> Vec<String> {
-        let args = ["image", "ls", "--format", "{{.Tag}}", &self.image];
-        let mut tags: Vec<String> = self
-            .docker(docker, &args)
-            .lines()
-            .map(str::to_string)
-            .collect();
-        tags.sort();
-        tags
-    }
-}
-
-impl Drop for Lab {
-    /// The engines serve many runs: what was built here goes.
-    fn drop(&mut self) {
-        for docker in [Docker::Old, Docker::New] {
-            // By name, for another test may have made the same image. What lost its tag to another platform has a digest.
-            let name =
-                r#"{{.Repository}}{{if eq .Tag "<none>"}}@{{.Digest}}{{else}}:{{.Tag}}{{end}}"#;
-            let args = ["image", "ls", "--digests", "--format", name, &self.image];
-            let output = self.command(docker, "docker").args(args).output();
-            let names = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-            let names = names.unwrap_or_default();
-            let names = names.lines();
-            let remove = self
-                .command(docker, "docker")
-                .args(["rmi", "-f"])
-                .args(names)
-                .output();
-            // An image that stays is in nobody's way.
-            drop(remove);
-        }
-    }
-}
-
-impl Docker {
-    fn variable(self, what: &str) -> String {
-        match self {
-            Docker::Old => format!("CROSSFILE_DOCKER20{what}"),
-            Docker::New => format!("CROSSFILE_DOCKER26{what}"),
-        }
-    }
-}
-
-fn machine(arch: &str) -> (&'static str, &'static str, &'static str, &'static str) {
-    let found = MACHINES.iter().find(|machine| machine.0 == arch);
-    *found.unwrap_or_else(|| panic!("{arch}"))
-}
-
-/// `linux/arm64/v8` is `linux/arm64`: clients write the one or the other.
-fn normal(platform: &str) -> String {
-    platform.replace("linux/arm64/v8", "linux/arm64")
-}
-
-/// The digest that a step reported.
-#[track_caller]
-fn reported(run: &Run, id: &str) -> String {
-    let report: Json = serde_json::from_str(&run.stdout).unwrap();
-    let steps = report["steps"].as_array().unwrap();
-    let step = steps.iter().find(|step| step["id"] == id);
-    let step = step.unwrap_or_else(|| panic!("no {id} in {report}"));
-    step["outputs"]["digest"]
-        .as_str()
-        .unwrap_or_default()
-        .to_string()
-}
-
-/// What became of each step, by its name.
-fn steps(run: &Run) -> BTreeMap<String, String> {
-    let report: Json = serde_json::from_str(&run.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr));
-    let steps = report["steps"].as_array().unwrap();
-    let text = |step: &Json, name: &str| step[name].as_str().unwrap().to_string();
-    steps
-        .iter()
-        .map(|step| (text(step, "id"), text(step, "status")))
-        .collect()
-}
 
 // A release to seven architectures by one engine, proved by another.
 
@@ -365,7 +34,7 @@ fn docker_releases_to_seven_architectures() {
     lab.settings(ALL, "tags = [\"1\", \"latest\"]\n");
     lab.template("docker");
     let release = ["release", "--format", "json"];
-    let run = lab.crossfile(Docker::Old, &release).succeeds();
+    let run = lab.backend(Docker::Old, &release).succeeds();
     // A step goes by the first of its tags.
     lab.reports(&run, "1", ALL, "push");
     for tag in ["1", "latest"] {
@@ -384,7 +53,7 @@ fn buildx_releases_to_seven_architectures_one_by_one() {
     lab.settings(ALL, "");
     lab.template("buildx");
     let release = ["release", "--backend", "buildx", "--format", "json"];
-    let run = lab.crossfile(Docker::New, &release).succeeds();
+    let run = lab.backend(Docker::New, &release).succeeds();
     let index = reported(&run, &format!("index:{}:latest", lab.image));
     assert_eq!(index, lab.digest("latest"));
     let amd64 = reported(&run, "build:amd64");
@@ -409,7 +78,7 @@ fn buildx_releases_to_seven_architectures_in_one_go() {
             "--format",
             "json",
         ];
-        let run = lab.crossfile(Docker::New, &args).succeeds();
+        let run = lab.backend(Docker::New, &args).succeeds();
         let done: Vec<String> = steps(&run).into_keys().collect();
         let wanted = [
             "build:all".to_string(),
@@ -436,7 +105,7 @@ fn buildah_releases_to_seven_architectures_one_by_one() {
     lab.settings(ALL, "backend = \"buildah\"\n");
     lab.template("buildah");
     let release = ["release", "--format", "json"];
-    let run = lab.crossfile(Docker::Old, &release).succeeds();
+    let run = lab.backend(Docker::Old, &release).succeeds();
     lab.reports(&run, "latest", ALL, "push");
     lab.has("latest", ALL);
     lab.runs(Docker::New, "latest", ALL, "buildah");
@@ -450,7 +119,7 @@ fn buildah_releases_to_seven_architectures_in_one_go() {
     let release = |more: &str, tag: &str| {
         lab.settings(ALL, more);
         let args = ["release", "--backend", "buildah", "--tag", tag];
-        lab.crossfile(Docker::Old, &args).succeeds();
+        lab.backend(Docker::Old, &args).succeeds();
         lab.has(tag, ALL);
     };
     lab.scratch.write("docker/Dockerfile", lab.for_all("plain"));
@@ -487,7 +156,7 @@ fn two_engines(client: Docker, name: &str) {
     lab.template("two");
     // Whoever forgot to say whom to speak to would speak to nobody.
     let lab = lab.with_env("DOCKER_HOST", "tcp://127.0.0.1:1");
-    lab.crossfile(client, &["release"]).succeeds();
+    lab.backend(client, &["release"]).succeeds();
     let mut lab = lab;
     lab.env.retain(|(name, _)| name != "DOCKER_HOST");
     assert_eq!(
@@ -527,17 +196,17 @@ fn step_by_step(docker: Docker, backend: &str) {
     let tags = THREE.iter().map(|arch| format!("{arch}-latest"));
     let tags: Vec<String> = tags.collect();
 
-    lab.crossfile(docker, &["build"]).succeeds();
+    lab.backend(docker, &["build"]).succeeds();
     for tag in &tags {
         assert_eq!(lab.raw(tag), None, "building pushed {tag}");
     }
     let generated = lab.scratch.files();
-    lab.crossfile(docker, &["push"]).succeeds();
+    lab.backend(docker, &["push"]).succeeds();
     for tag in &tags {
         assert!(lab.raw(tag).is_some(), "pushing did not push {tag}");
     }
     assert_eq!(lab.raw("latest"), None, "pushing made the index");
-    lab.crossfile(docker, &["manifest"]).succeeds();
+    lab.backend(docker, &["manifest"]).succeeds();
     lab.has("latest", THREE);
     assert_eq!(lab.scratch.files(), generated, "only building generates");
 
@@ -587,9 +256,9 @@ fn at_once_step_by_step(docker: Docker, backend: &str) {
     let more = format!("backend = \"{backend}\"\ndockerfile = \"Dockerfile\"\n");
     lab.settings(THREE, &more);
     lab.scratch.write("Dockerfile", lab.for_all("steps"));
-    lab.crossfile(docker, &["build"]).succeeds();
+    lab.backend(docker, &["build"]).succeeds();
     assert_eq!(lab.raw("latest"), None, "building pushed");
-    lab.crossfile(docker, &["push"]).succeeds();
+    lab.backend(docker, &["push"]).succeeds();
     lab.has("latest", THREE);
     lab.runs(Docker::Old, "latest", THREE, "steps");
 }
@@ -675,7 +344,7 @@ EMPTY = ""
     }
     recorded(&mut lab, docker);
     let before = lab.scratch.files();
-    let dry = lab.crossfile(docker, &["release", "--jobs", "1", "--dry-run"]);
+    let dry = lab.backend(docker, &["release", "--jobs", "1", "--dry-run"]);
     let dry = dry.succeeds();
     assert_eq!(lab.scratch.files(), before, "a dry run wrote something");
     assert_eq!(
@@ -687,8 +356,7 @@ EMPTY = ""
     // That was a call, too.
     calls(&lab);
 
-    lab.crossfile(docker, &["release", "--jobs", "1"])
-        .succeeds();
+    lab.backend(docker, &["release", "--jobs", "1"]).succeeds();
     let printed = dry.stdout.lines().map(|line| shlex::split(line).unwrap());
     let printed: Vec<Vec<String>> = printed.collect();
     let least = if at_once { 2 } else { 6 };
@@ -735,14 +403,14 @@ fn failing(docker: Docker, backend: &str) {
     let arches = ["s390x", "amd64", "arm32v7"];
     lab.settings(&arches, &more);
     lab.template("first");
-    lab.crossfile(docker, &["release"]).succeeds();
+    lab.backend(docker, &["release"]).succeeds();
     lab.has("latest", &arches);
     let index = lab.raw("latest");
     let amd64 = lab.raw("amd64-latest");
 
     break_s390x(&lab, "second");
     let release = ["release", "--jobs", "1", "--format", "json"];
-    let run = lab.crossfile(docker, &release);
+    let run = lab.backend(docker, &release);
     assert_eq!(run.status, 2, "{}", run.stderr);
     assert!(
         run.stderr.contains("error: build:s390x failed: exit code "),
@@ -763,7 +431,7 @@ fn failing(docker: Docker, backend: &str) {
 
     let mut on: Vec<&str> = release.to_vec();
     on.push("--keep-going");
-    let run = lab.crossfile(docker, &on);
+    let run = lab.backend(docker, &on);
     assert_eq!(run.status, 2, "{}", run.stderr);
     let found = steps(&run);
     let status = |id: &str| found.get(id).map(String::as_str);
@@ -782,7 +450,7 @@ fn failing(docker: Docker, backend: &str) {
     assert_eq!(lab.raw("latest"), index, "the index was moved");
 
     lab.settings(&arches, &format!("{more}[arch.s390x]\noptional = true\n"));
-    let run = lab.crossfile(docker, &release);
+    let run = lab.backend(docker, &release);
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert!(
         run.stderr.contains("warning: build:s390x failed"),
@@ -824,7 +492,7 @@ fn stale_lists(docker: Docker, backend: &str, name: &str) {
     let mut before: Option<BTreeMap<String, String>> = None;
     for word in ["one", "two"] {
         lab.template(word);
-        lab.crossfile(docker, &["release"]).succeeds();
+        lab.backend(docker, &["release"]).succeeds();
         let entries = lab.entries("latest");
         for (platform, digest) in before.iter().flatten() {
             assert_ne!(
@@ -879,10 +547,10 @@ fn a_new_docker_makes_an_index_of_what_it_would_attest() {
     lab.template("plain");
     // Without further ado BuildKit makes an index of each image, which `docker manifest` refuses.
     let buildx = ["release", "--backend", "buildx", "--tag", "attested"];
-    lab.crossfile(Docker::New, &buildx).succeeds();
+    lab.backend(Docker::New, &buildx).succeeds();
     let attested = lab.json("amd64-attested");
     assert!(attested["manifests"].is_array(), "{attested}");
-    let run = lab.crossfile(Docker::New, &["release", "--tag", "plain"]);
+    let run = lab.backend(Docker::New, &["release", "--tag", "plain"]);
     run.succeeds();
     for arch in THREE {
         let plain = lab.json(&format!("{arch}-plain"));
@@ -900,7 +568,7 @@ fn a_new_docker_makes_an_index_of_what_it_would_attest() {
     let again = format!("{}:again", lab.image);
     let mut args = vec!["manifest", "--backend", "buildx", "--tag", &again];
     args.extend(sources.iter().map(String::as_str));
-    lab.crossfile(Docker::New, &args).succeeds();
+    lab.backend(Docker::New, &args).succeeds();
     assert_eq!(lab.entries("again"), lab.entries("attested"));
     // Their own attestations are no images, and buildah leaves them out.
     let again = format!("{}:buildah", lab.image);
@@ -912,7 +580,7 @@ fn a_new_docker_makes_an_index_of_what_it_would_attest() {
         &again,
         &format!("{}:attested", lab.image),
     ];
-    lab.crossfile(Docker::New, &args).succeeds();
+    lab.backend(Docker::New, &args).succeeds();
     lab.has("buildah", THREE);
 }
 
@@ -984,7 +652,7 @@ fn has_odd_labels(lab: &Lab, tag: &str, arch: &str) {
 fn bake_reads(lab: &Lab, backend: &str, wanted: usize) {
     let plan = |format: &str| {
         let args = ["plan", "--format", format];
-        lab.crossfile(Docker::New, &args).succeeds().stdout
+        lab.backend(Docker::New, &args).succeeds().stdout
     };
     let file = lab.home.join("bake.json").display().to_string();
     lab.home.write("bake.json", plan("bake"));
@@ -1058,7 +726,7 @@ fn script(docker: Docker, backend: &str, more: &str, from: &str) {
         return;
     };
     odd_project(&lab, backend, more, from);
-    let plan = lab.crossfile(docker, &["plan", "--format", "shell"]);
+    let plan = lab.backend(docker, &["plan", "--format", "shell"]);
     lab.home.write("release", plan.succeeds().stdout);
     let script = lab.home.join("release").display().to_string();
     if lab.program(docker, "shellcheck", &["--version"]).status == 0 {
