@@ -2,11 +2,13 @@
 //!
 //! Source: OCI image specification 1.1, image-layout.md; the names of its images as `docker buildx` writes and `skopeo` reads them.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use super::{
     Descriptor, Digest, Document, ErrorKind, ImageIndex, MediaType, Opened, RegistryError,
@@ -29,8 +31,14 @@ pub struct Layout {
     shown: String,
 }
 
-/// Held while an `index.json` is changed: several of these may be of one folder.
-static INDEX: Mutex<()> = Mutex::new(());
+/// Held while a layout is made or its `index.json` changed: several may be of one folder, in this process…
+static HELD: Mutex<()> = Mutex::new(());
+
+/// …and in others, which the folder's own lock keeps apart. It leaves no file behind.
+struct Held {
+    _folder: Option<File>,
+    _process: MutexGuard<'static, ()>,
+}
 
 impl Layout {
     /// A layout that is there.
@@ -49,11 +57,8 @@ impl Layout {
             let what = format!("{shown} is no OCI layout: it has no file `oci-layout`");
             return Err(layout.error("open", ErrorKind::Malformed(what)));
         };
-        let fields: serde_json::Value = serde_json::from_slice(&said).unwrap_or_default();
-        match fields
-            .get("imageLayoutVersion")
-            .and_then(serde_json::Value::as_str)
-        {
+        let fields: Value = serde_json::from_slice(&said).unwrap_or_default();
+        match fields.get("imageLayoutVersion").and_then(Value::as_str) {
             Some(version) if version.starts_with("1.") => Ok(layout),
             _ => Err(layout.error(
                 "open",
@@ -72,18 +77,19 @@ impl Layout {
 
     /// The same, called `shown` in messages.
     pub(super) fn create_as(folder: &Path, shown: &str) -> Result<Layout, RegistryError> {
+        let layout = Layout::new(folder, shown);
+        let system = |error: io::Error| layout.system("create", &error);
+        fs::create_dir_all(folder).map_err(system)?;
+        let _held = layout.hold().map_err(system)?;
         if folder.join("oci-layout").exists() {
             return Layout::open_as(folder, shown);
         }
-        let layout = Layout::new(folder, shown);
-        let system =
-            |error: io::Error| layout.error("create", ErrorKind::System(error.to_string()));
         if fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some()) {
             let what = format!("{shown} is no OCI layout, and not empty");
             return Err(layout.error("create", ErrorKind::System(what)));
         }
         fs::create_dir_all(folder.join("blobs/sha256")).map_err(system)?;
-        layout.write(Path::new("index.json"), &index_bytes(&empty()))?;
+        layout.write(Path::new("index.json"), &to_bytes(&no_images()))?;
         layout.write(Path::new("oci-layout"), VERSION.as_bytes())?;
         Ok(layout)
     }
@@ -93,9 +99,9 @@ impl Layout {
     /// # Errors
     /// Its index cannot be read.
     pub fn images(&self) -> Result<Vec<(Option<String>, Descriptor)>, RegistryError> {
-        let index = self.top()?;
-        let named = index
-            .manifests
+        let entries = self.top::<ImageIndex>()?.map(|index| index.manifests);
+        let named = entries
+            .unwrap_or_default()
             .into_iter()
             .map(|entry| (entry.annotations.get(NAME).cloned(), entry));
         Ok(named.collect())
@@ -106,6 +112,23 @@ impl Layout {
             folder: folder.to_path_buf(),
             shown: shown.to_string(),
         }
+    }
+
+    /// Waits until nobody else changes it.
+    fn hold(&self) -> io::Result<Held> {
+        let process = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        #[cfg(unix)]
+        let folder = {
+            let folder = File::open(&self.folder)?;
+            rustix::fs::flock(&folder, rustix::fs::FlockOperation::LockExclusive)?;
+            Some(folder)
+        };
+        #[cfg(not(unix))]
+        let folder = None;
+        Ok(Held {
+            _folder: folder,
+            _process: process,
+        })
     }
 
     fn error(&self, request: &str, kind: ErrorKind) -> RegistryError {
@@ -173,12 +196,33 @@ impl Layout {
         Ok(())
     }
 
-    fn top(&self) -> Result<ImageIndex, RegistryError> {
-        let path = Path::new("index.json");
-        let Some(bytes) = self.read(path, MOST_OF_A_MANIFEST)? else {
-            return Ok(empty());
+    /// Points a name of `index.json` at an image, and leaves the rest of it as it is, fields that nobody here knows included.
+    fn point(&self, name: &str, mut entry: Descriptor) -> Result<(), RegistryError> {
+        let mut index = self.top()?.unwrap_or_else(no_images);
+        let Some(entries) = index.get_mut("manifests").and_then(Value::as_array_mut) else {
+            let what = "it has no list `manifests`".to_string();
+            return Err(self.error("read index.json", ErrorKind::Malformed(what)));
         };
-        let read = serde_json::from_slice(&bytes);
+        let name_of =
+            |known: &Value| Some(known.get("annotations")?.get(NAME)?.as_str()?.to_string());
+        let digest = entry.digest.to_string();
+        entries.retain(|known| match name_of(known) {
+            None => !name.is_empty() || known["digest"] != digest.as_str(),
+            Some(known) => known != name,
+        });
+        if !name.is_empty() {
+            entry.annotations.insert(NAME.to_string(), name.to_string());
+        }
+        entries.push(json!(entry));
+        self.write(Path::new("index.json"), &to_bytes(&index))
+    }
+
+    /// Its `index.json`, where there is one.
+    fn top<T: DeserializeOwned>(&self) -> Result<Option<T>, RegistryError> {
+        let Some(bytes) = self.read(Path::new("index.json"), MOST_OF_A_MANIFEST)? else {
+            return Ok(None);
+        };
+        let read = serde_json::from_slice(&bytes).map(Some);
         read.map_err(|error| self.error("read index.json", ErrorKind::Malformed(error.to_string())))
     }
 
@@ -215,18 +259,12 @@ fn open_file(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-fn empty() -> ImageIndex {
-    ImageIndex {
-        schema_version: 2,
-        media_type: Some(MediaType::OCI_INDEX.to_string()),
-        artifact_type: None,
-        manifests: Vec::new(),
-        subject: None,
-        annotations: BTreeMap::new(),
-    }
+/// The `index.json` of a layout that holds nothing yet.
+fn no_images() -> Value {
+    json!({ "schemaVersion": 2, "mediaType": MediaType::OCI_INDEX, "manifests": [] })
 }
 
-fn index_bytes(index: &ImageIndex) -> Vec<u8> {
+fn to_bytes(index: &Value) -> Vec<u8> {
     // Texts and numbers alone cannot fail.
     serde_json::to_vec_pretty(index).unwrap_or_default()
 }
@@ -252,8 +290,8 @@ impl Repository for Layout {
             let what = format!("the file of {digest} holds something else");
             return Err(self.error(&request, ErrorKind::Content(what)));
         }
-        let said: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let said = said.get("mediaType").and_then(serde_json::Value::as_str);
+        let said: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let said = said.get("mediaType").and_then(Value::as_str);
         let guessed = || Document::new("", bytes.clone()).kind();
         let media_type = match (said, media_type.as_str()) {
             (Some(said), _) => said.to_string(),
@@ -292,22 +330,10 @@ impl Repository for Layout {
         let Which::Tag(name) = which else {
             return Ok(());
         };
-        let _held = INDEX.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut index = self.top()?;
-        let mut entry = document.descriptor();
-        match name.as_str() {
-            "" => index.manifests.retain(|known| {
-                known.annotations.contains_key(NAME) || known.digest != entry.digest
-            }),
-            name => {
-                index
-                    .manifests
-                    .retain(|known| known.annotations.get(NAME).map(String::as_str) != Some(name));
-                entry.annotations.insert(NAME.to_string(), name.to_string());
-            }
-        }
-        index.manifests.push(entry);
-        self.write(Path::new("index.json"), &index_bytes(&index))
+        let _held = self
+            .hold()
+            .map_err(|error| self.system("lock the folder", &error))?;
+        self.point(name, document.descriptor())
     }
 
     fn put_blob(
@@ -335,7 +361,7 @@ mod tests {
     fn names_that_are_put_side_by_side_are_all_kept() {
         let folder = tempfile::tempdir().unwrap();
         let names: Vec<String> = (0..16).map(|number| number.to_string()).collect();
-        super::super::side_by_side(&names, |name| {
+        crate::parallel::side_by_side(&names, |name| {
             let layout = Layout::create(folder.path()).unwrap();
             let document = Document::new(MediaType::OCI_INDEX, name.clone().into_bytes());
             layout
@@ -344,6 +370,26 @@ mod tests {
         });
         let layout = Layout::open(folder.path()).unwrap();
         assert_eq!(layout.images().unwrap().len(), names.len());
+    }
+
+    #[test]
+    fn what_other_programs_wrote_of_it_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::create(folder.path()).unwrap();
+        let other = format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"a/b","digest":"{}","size":1,"x-theirs":{{"a":1}}}}],"x-ours":[2]}}"#,
+            Digest::of(b"theirs")
+        );
+        fs::write(folder.path().join("index.json"), &other).unwrap();
+        let document = Document::new(MediaType::OCI_INDEX, b"ours".to_vec());
+        layout
+            .put_manifest(&Which::Tag("new".to_string()), &document)
+            .unwrap();
+        let written = fs::read(folder.path().join("index.json")).unwrap();
+        let mut written: Value = serde_json::from_slice(&written).unwrap();
+        let added = written["manifests"].as_array_mut().unwrap().pop().unwrap();
+        assert_eq!(added["annotations"][NAME], "new");
+        assert_eq!(written, serde_json::from_str::<Value>(&other).unwrap());
     }
 
     #[test]
