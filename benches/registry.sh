@@ -169,6 +169,8 @@ for ((at = 1; at <= many; at++)); do
 done
 for ((run = 1; run <= runs; run++)); do
     timed one "$crossfile" inspect "${references[0]}"
+    # What the registry and these processors need for it without a net between them.
+    timed near "$crossfile" inspect "${references[@]/#"$host"/"$registry"}"
     timed many "$crossfile" inspect "${references[@]}"
 done
 (($(grep -c '^linux/amd64 ' "$work/stdout") == many)) || die 'inspect does not show all images'
@@ -288,6 +290,7 @@ row 'docker buildx imagetools create' imagetools crossfile
 row 'docker manifest create, annotate, push' docker crossfile
 row 'crossfile inspect, 1 index' one one
 row "crossfile inspect, $many indexes" many one
+row "the same $many without the proxy" near one
 if [[ -n $has_bases ]]; then
     row 'crossfile bases, 1 reference' 'bases one' 'bases one'
     row "crossfile bases, $many references" 'bases many' 'bases one'

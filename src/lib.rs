@@ -43,6 +43,7 @@ mod lint;
 pub mod lock;
 mod naming;
 mod outcome;
+pub mod parallel;
 pub mod plan;
 mod project;
 mod read;

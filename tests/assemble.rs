@@ -14,7 +14,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crossfile::Platform;
-use crossfile::registry::assemble::{Gathered, Options, Problem, Source, Target, gather};
+use crossfile::registry::assemble::{
+    Gathered, Options, Problem, Source, Target, gather, gather_for,
+};
 use crossfile::registry::fake::{FakeRegistry, Fault};
 use crossfile::registry::inspect::inspect;
 use crossfile::registry::verify::{self, verify};
@@ -474,18 +476,24 @@ fn registry() -> (FakeRegistry, Client) {
 }
 
 fn release(client: &Client) -> Result<(), Vec<Problem>> {
-    let source = |text: &str| {
+    release_of(client, &["r.example.com/a/x:1", "r.example.com/b/x:1"])
+}
+
+/// As the command makes an index.
+fn release_of(client: &Client, sources: &[&str]) -> Result<(), Vec<Problem>> {
+    let source = |text: &&str| {
         let reference = text.parse::<Reference>().unwrap();
-        Source::new(text, client.repository(&reference), reference.which())
+        Source::new(*text, client.repository(&reference), reference.which())
     };
     let target = "r.example.com/acme/x:1".parse::<Reference>().unwrap();
-    let sources = [source("r.example.com/a/x:1"), source("r.example.com/b/x:1")];
-    let made = gather(&sources, &Options::default())?;
-    made.publish(&[Target::new(
+    let sources: Vec<Source> = sources.iter().map(source).collect();
+    let targets = [Target::new(
         "r.example.com/acme/x:1",
         client.repository_to_write(&target),
         target.which(),
-    )])?;
+    )];
+    let made = gather_for(&sources, &Options::default(), &targets)?;
+    made.publish(&targets)?;
     Ok(())
 }
 
@@ -509,6 +517,41 @@ fn inside_a_registry_no_blob_is_moved() {
         requests.last().unwrap().ends_with("/manifests/1"),
         "{requests:?}"
     );
+    // Nothing is asked for twice: two manifests and what they name, the tag, and connections made ahead.
+    let ahead = |request: &&String| request.ends_with("/v2/");
+    assert_eq!(requests.iter().filter(ahead).count(), 4, "{requests:?}");
+    assert_eq!(requests.len(), 4 + 2 + 2 + 4 + 2 + 1, "{requests:?}");
+}
+
+#[test]
+fn nothing_is_written_before_every_source_is_known_to_be_there() {
+    let (fake, client) = registry();
+    let sources = ["r.example.com/a/x:1", "r.example.com/gone/x:1"];
+    let problems = release_of(&client, &sources).unwrap_err();
+    assert!(
+        problems[0]
+            .to_string()
+            .starts_with("r.example.com/gone/x:1 is not there")
+    );
+    let writes = |request: &&String| !request.starts_with("GET") && !request.starts_with("HEAD");
+    let requests = fake.requests();
+    assert_eq!(requests.iter().filter(writes).count(), 0, "{requests:?}");
+}
+
+#[test]
+fn what_a_registry_does_not_mount_is_copied_once() {
+    let (fake, client) = registry();
+    fake.fault(Method::Post, "mount=", 100, Fault::Status(405));
+    release(&client).unwrap();
+    let requests = fake.requests();
+    let count = |part: &str| {
+        requests
+            .iter()
+            .filter(|request| request.contains(part))
+            .count()
+    };
+    assert_eq!(count("mount="), 4, "{requests:?}");
+    assert_eq!(count("digest="), 4, "{requests:?}");
 }
 
 #[test]

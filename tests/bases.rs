@@ -101,7 +101,7 @@ fn ask(scratch: &Scratch, map: &Map) -> Asked {
     assert!(!expansion.failed(), "{:?}", expansion.problems);
     let (products, problems) = project.products(&expansion, &selection);
     assert_eq!(problems, []);
-    let survey = Survey::of(&products, map, 4);
+    let survey = Survey::of(&products, map);
     let origin = |used: &Use| project.origin(&used.source, &used.cell, used.span());
     Asked {
         diagnostics: survey.diagnostics(&origin),
@@ -431,7 +431,7 @@ fn an_image_with_a_digest_is_asked_for_and_not_locked() {
 }
 
 #[test]
-fn questions_are_asked_side_by_side_with_a_bound() {
+fn questions_are_asked_side_by_side() {
     let froms: String = (0..24).map(|n| format!("COPY --from=i{n} / /\n")).collect();
     let scratch = Scratch::with(&[
         ("crossfile.toml", "arches = [\"amd64\"]\n"),
@@ -446,7 +446,7 @@ fn questions_are_asked_side_by_side_with_a_bound() {
     };
     let asked = ask(&scratch, &map);
     assert_eq!(asked.survey.bases.len(), 25);
-    assert_eq!(map.most_at_once.load(Ordering::SeqCst), 4);
+    assert!(map.most_at_once.load(Ordering::SeqCst) > 1);
 }
 
 fn insta_snapshot(name: &str, text: &str) {

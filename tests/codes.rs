@@ -99,7 +99,7 @@ fn bases(scratch: &Scratch, found: &Explanation, arguments: &[String]) -> Run {
     let project = Project::open(std::slice::from_ref(&folder), &overrides, &NoInputs);
     let expansion = project.expand(&selection);
     let (products, _) = project.products(&expansion, &selection);
-    let survey = Survey::of(&products, &Registries(found), 1);
+    let survey = Survey::of(&products, &Registries(found));
     let origin = |used: &Use| project.origin(&used.source, &used.cell, used.span());
     let mut diagnostics = survey.diagnostics(&origin);
     if arguments.iter().any(|argument| argument == "--check") {

@@ -133,9 +133,9 @@ impl Base {
 }
 
 impl Survey {
-    /// Asks for the base images of products, at most so many at a time.
-    pub fn of(products: &[Product], lookup: &dyn Lookup, at_once: usize) -> Survey {
-        questions::survey(products, lookup, at_once)
+    /// Asks for the base images of products, each once and all side by side; how many at a time is for the lookup to bound.
+    pub fn of(products: &[Product], lookup: &dyn Lookup) -> Survey {
+        questions::survey(products, lookup)
     }
 
     /// What is to stand in a lock. `kept` is the lock as it is, where this survey does not cover all that it is for.

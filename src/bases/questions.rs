@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::judge::{Fault, judge};
 use super::{Base, BaseImage, Found, Lookup, Survey, Use};
@@ -13,6 +11,7 @@ use crate::config::{Cell, Config};
 use crate::diagnostic::{Place, Source};
 use crate::expand::images::{NoReference, WantedImage, images};
 use crate::expand::stem;
+use crate::parallel::side_by_side;
 use crate::project::{BuildFile, Product};
 use crate::read;
 use crate::reference::Parts;
@@ -35,7 +34,7 @@ type Key = (Option<PathBuf>, String, usize, String);
 
 type Answers = BTreeMap<String, Result<Found, String>>;
 
-pub(super) fn survey(products: &[Product], lookup: &dyn Lookup, at_once: usize) -> Survey {
+pub(super) fn survey(products: &[Product], lookup: &dyn Lookup) -> Survey {
     let mut survey = Survey::default();
     let mut open: BTreeMap<Key, Open> = BTreeMap::new();
     for product in products {
@@ -53,7 +52,7 @@ pub(super) fn survey(products: &[Product], lookup: &dyn Lookup, at_once: usize) 
             .collect();
         asked.sort_unstable();
         asked.dedup();
-        let found = ask(&asked, lookup, at_once);
+        let found = side_by_side(&asked, |reference| lookup.look_up(reference));
         let new: Vec<_> = asked.iter().map(|asked| (*asked).to_string()).collect();
         answers.extend(new.into_iter().zip(found));
         for open in open.values_mut().filter(|open| is_open(&open.base)) {
@@ -241,27 +240,4 @@ fn in_namespace(parts: &Parts, own: &str, other: &str) -> Parts {
         repository: path.join("/"),
         ..parts.clone()
     }
-}
-
-/// Asks for references side by side. The answers are in the order of the references.
-fn ask(references: &[&str], lookup: &dyn Lookup, at_once: usize) -> Vec<Result<Found, String>> {
-    let next = AtomicUsize::new(0);
-    let answers = Mutex::new(vec![Err("it was not asked".to_string()); references.len()]);
-    let work = || {
-        while let Some((at, reference)) = {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            references.get(at).map(|reference| (at, reference))
-        } {
-            let answer = lookup.look_up(reference);
-            answers.lock().unwrap_or_else(PoisonError::into_inner)[at] = answer;
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..at_once.min(references.len()) {
-            // A thread that the system does not give is one less.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
-        }
-        work();
-    });
-    answers.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

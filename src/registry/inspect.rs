@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use super::assemble::read_blob;
 use super::hosts;
-use super::parallel::side_by_side;
+use super::listing::Listing;
 use super::{
-    Descriptor, Digest, Document, ErrorKind, ImageConfig, Kind, RegistryError, Repository,
-    Spelling, Which, is_lost, spelling,
+    Descriptor, Digest, Document, ImageConfig, RegistryError, Repository, Spelling, Which, is_lost,
+    spelling,
 };
 use crate::arch::Platform;
+use crate::parallel::side_by_side;
 
 /// An index, or an image alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -100,43 +101,20 @@ pub fn inspect(
     repository: &dyn Repository,
     which: &Which,
 ) -> Result<Option<Inspection>, RegistryError> {
-    let Some(document) = repository.manifest(which)? else {
+    let Some(listing) = Listing::read(repository, which)? else {
         return Ok(None);
     };
-    let malformed = |what: String| {
-        RegistryError::new(
-            repository.name(),
-            format!("read {which}"),
-            ErrorKind::Malformed(what),
-        )
-    };
-    let (descriptors, annotations) = match document.kind() {
-        Some(Kind::Index) => {
-            let index = document.index().map_err(malformed)?;
-            (index.manifests, index.annotations)
-        }
-        Some(Kind::Image) => (vec![document.descriptor()], BTreeMap::new()),
-        None => {
-            return Err(malformed(format!(
-                "this is neither an index nor an image, but `{}`",
-                document.media_type
-            )));
-        }
-    };
-    let is_index = document.kind() == Some(Kind::Index);
-    let alone = (!is_index).then(|| document.clone());
-    let entries = side_by_side(&descriptors, |entry| {
-        image(repository, entry, alone.as_ref())
-    });
+    let alone = listing.alone();
+    let entries = side_by_side(&listing.entries, |entry| image(repository, entry, alone));
     Ok(Some(Inspection {
         reference: reference.to_string(),
-        digest: document.digest.clone(),
-        media_type: document.media_type.clone(),
-        is_index,
-        annotations,
+        digest: listing.document.digest,
+        media_type: listing.document.media_type,
+        is_index: listing.is_index,
+        annotations: listing.annotations,
         entries,
-        raw: document.bytes,
-        descriptors,
+        raw: listing.document.bytes,
+        descriptors: listing.entries,
     }))
 }
 

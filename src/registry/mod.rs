@@ -23,9 +23,9 @@ mod http;
 mod index;
 pub mod inspect;
 mod layout;
+mod listing;
 mod location;
 mod media;
-mod parallel;
 mod reference;
 pub mod repair;
 mod repository;
@@ -45,7 +45,6 @@ pub use location::{Location, Places};
 pub use media::{
     Descriptor, Document, ImageConfig, ImageIndex, ImageManifest, Kind, MediaType, Rootfs,
 };
-pub use parallel::side_by_side;
 pub use reference::Reference;
 pub use repository::{Opened, Repository, Which};
 pub use spelling::{Spelling, is_lost, spelling};

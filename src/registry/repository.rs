@@ -77,6 +77,12 @@ pub trait Repository: Send + Sync {
     /// It cannot be asked.
     fn mount(&self, blob: &Descriptor, from: &dyn Repository) -> Result<bool, RegistryError>;
 
+    /// Makes connections and asks for the right to write, for so many requests that will come soon. What fails here fails again where it
+    /// matters, and is told there.
+    fn prepare(&self, requests: usize) {
+        let _ = requests;
+    }
+
     /// The registry and the repository in it, where this is one.
     fn location(&self) -> Option<(&str, &str)> {
         None

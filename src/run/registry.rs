@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::{Events, ExecError, Performed, Resolved, resolve_command, text_of};
 use crate::arch::Platform;
 use crate::backend::{IndexAction, RegistryAction, VerifyAction};
-use crate::registry::assemble::{self, Options, Problem, ProblemKind, Source, Target, gather};
+use crate::registry::assemble::{self, Options, Problem, ProblemKind, Source, Target, gather_for};
 use crate::registry::verify::{self, Rules, verify};
 use crate::registry::{ErrorKind, Location, Places, RegistryError, Which};
 
@@ -79,8 +79,8 @@ impl Registries<'_> {
             attestations: !action.without_attestations,
             oci: action.to.is_some(),
         };
-        let gathered =
-            gather(&sources, &options).map_err(|problems| all_failed(command, &problems))?;
+        let gathered = gather_for(&sources, &options, &targets)
+            .map_err(|problems| all_failed(command, &problems))?;
         for left_out in &gathered.left_out {
             events.line(&format!(
                 "{left_out} is not there: the index goes out without it"

@@ -128,11 +128,12 @@ impl Release {
 fn requests(release: &Release) -> Vec<(&'static str, String)> {
     vec![
         ("GET", "/v2/arm32v7/busybox/manifests/1".to_string()),
-        ("GET", format!("/blobs/{}", release.config)),
+        // While configurations are read blobs are mounted: what comes after finds these.
         (
             "POST",
             format!("/v2/{}/blobs/uploads/", release.lab.repository()),
         ),
+        ("GET", format!("/blobs/{}", release.config)),
         (
             "PUT",
             format!("/v2/{}/manifests/sha256:", release.lab.repository()),

@@ -82,7 +82,7 @@ pub(crate) fn run(args: &InspectArgs, output: &Output) -> io::Result<Exit> {
     let mut found = Vec::new();
     for ((reference, _), inspected) in locations
         .iter()
-        .zip(crossfile::registry::side_by_side(&locations, look))
+        .zip(crossfile::parallel::side_by_side(&locations, look))
     {
         match inspected {
             Ok(Some(inspection)) => found.push(inspection),

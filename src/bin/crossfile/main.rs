@@ -17,6 +17,7 @@ mod lint;
 mod man;
 mod output;
 mod progress;
+mod project;
 #[cfg(feature = "registry")]
 mod registry;
 mod release;

@@ -3,19 +3,26 @@
 //! Gathering writes nothing. Publishing copies what is not there, confirms that every image is, and moves the tags last: a run that fails or
 //! is interrupted leaves them where they were.
 
+mod ahead;
 mod gather;
+mod judge;
 mod problem;
 mod publish;
+mod read;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Descriptor, Document, Repository, Which};
+use super::{Descriptor, Document, ErrorKind, RegistryError, Repository, Which};
 use crate::arch::Platform;
 
-pub use gather::gather;
-pub(super) use gather::{fits, read_blob};
+use ahead::Ahead;
+pub use gather::{gather, gather_for};
+pub(super) use judge::fits;
 pub use problem::{Problem, ProblemKind};
+pub(super) use read::read_blob;
+
+type Outcome<T> = Result<T, Problem>;
 
 /// An image, or an index of some, that goes into an index.
 #[derive(Clone)]
@@ -42,6 +49,17 @@ impl Source {
             which,
             platform: None,
             optional: false,
+        }
+    }
+
+    fn problem(&self, kind: ProblemKind) -> Problem {
+        Problem::new(&self.name, kind)
+    }
+
+    fn failed(&self, error: RegistryError) -> Problem {
+        match error.kind {
+            ErrorKind::NotFound => self.problem(ProblemKind::Missing),
+            _ => self.problem(ProblemKind::Registry(error)),
         }
     }
 }
@@ -100,6 +118,7 @@ pub struct Gathered {
     /// Optional sources that are not there.
     pub left_out: Vec<String>,
     children: Vec<Child>,
+    ahead: Ahead,
 }
 
 /// An image of an index.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::{Child, Gathered, Problem, ProblemKind, Published, Target};
-use crate::registry::parallel::side_by_side;
+use crate::parallel::side_by_side;
 use crate::registry::{
     Descriptor, Digest, Document, ErrorKind, Opened, RegistryError, Repository, Which,
 };
@@ -28,13 +28,8 @@ impl Gathered {
     /// # Errors
     /// Everything that went wrong.
     pub fn stage(&self, targets: &[Target]) -> Result<Published, Vec<Problem>> {
-        let mut repositories: BTreeMap<String, Arc<dyn Repository>> = BTreeMap::new();
-        for target in targets {
-            let known = repositories.entry(target.repository.name());
-            known.or_insert_with(|| Arc::clone(&target.repository));
-        }
         let counts = Counts::default();
-        for repository in repositories.values() {
+        for repository in repositories(targets) {
             self.bring(repository.as_ref(), &counts)?;
         }
         Ok(Published {
@@ -90,11 +85,13 @@ impl Gathered {
         }
         let blobs: Vec<(Descriptor, &dyn Repository)> = blobs.into_values().collect();
         let brought = side_by_side(&blobs, |(blob, from)| {
-            let brought = bring_blob(to, blob, *from, counts);
+            let brought = self.bring_blob(to, blob, *from, counts);
             brought.map_err(|error| Problem::new(&to.name(), ProblemKind::Registry(error)))
         });
         failures(brought)?;
-        let put = side_by_side(&documents, |document| {
+        let unput = |document: &&Document| !self.ahead.has_put(to, &document.digest);
+        let unput: Vec<&Document> = documents.iter().filter(unput).collect();
+        let put = side_by_side(&unput, |document| {
             // The registry's answer is the confirmation: it names the digest that it stored.
             let put = to.put_manifest(&Which::Digest(document.digest.clone()), document);
             put.map_err(|error| Problem::new(&to.name(), ProblemKind::Registry(error)))
@@ -102,6 +99,48 @@ impl Gathered {
         failures(put)?;
         Ok(())
     }
+
+    fn bring_blob(
+        &self,
+        to: &dyn Repository,
+        blob: &Descriptor,
+        from: &dyn Repository,
+        counts: &Counts,
+    ) -> Result<(), RegistryError> {
+        // Layers of Windows that must not be distributed are where their addresses say.
+        if !blob.urls.is_empty() && from.blob_size(&blob.digest)?.is_none() {
+            return Ok(());
+        }
+        let mounted = match self.ahead.mounted(to, &blob.digest) {
+            Some(mounted) => mounted,
+            None => to.mount(blob, from)?,
+        };
+        if mounted {
+            counts.mounted.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        let copied = AtomicUsize::new(0);
+        let open = || -> Result<Opened, RegistryError> {
+            copied.store(1, Ordering::Relaxed);
+            from.blob(blob)
+        };
+        to.put_blob(blob, &open)?;
+        if copied.into_inner() > 0 {
+            counts.copied.fetch_add(1, Ordering::Relaxed);
+            counts.bytes.fetch_add(blob.size, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// The repositories of targets, each once.
+pub(super) fn repositories(targets: &[Target]) -> Vec<Arc<dyn Repository>> {
+    let mut repositories: BTreeMap<String, Arc<dyn Repository>> = BTreeMap::new();
+    for target in targets {
+        let known = repositories.entry(target.repository.name());
+        known.or_insert_with(|| Arc::clone(&target.repository));
+    }
+    repositories.into_values().collect()
 }
 
 #[derive(Default)]
@@ -134,33 +173,6 @@ fn load(from: &dyn Repository, entry: &Descriptor) -> Result<Document, Problem> 
         return Err(Problem::new(&name, ProblemKind::Registry(error)));
     }
     Ok(document)
-}
-
-fn bring_blob(
-    to: &dyn Repository,
-    blob: &Descriptor,
-    from: &dyn Repository,
-    counts: &Counts,
-) -> Result<(), RegistryError> {
-    // Layers of Windows that must not be distributed are where their addresses say.
-    if !blob.urls.is_empty() && from.blob_size(&blob.digest)?.is_none() {
-        return Ok(());
-    }
-    if to.mount(blob, from)? {
-        counts.mounted.fetch_add(1, Ordering::Relaxed);
-        return Ok(());
-    }
-    let copied = AtomicUsize::new(0);
-    let open = || -> Result<Opened, RegistryError> {
-        copied.store(1, Ordering::Relaxed);
-        from.blob(blob)
-    };
-    to.put_blob(blob, &open)?;
-    if copied.into_inner() > 0 {
-        counts.copied.fetch_add(1, Ordering::Relaxed);
-        counts.bytes.fetch_add(blob.size, Ordering::Relaxed);
-    }
-    Ok(())
 }
 
 /// The results, or everything that went wrong.

@@ -42,6 +42,8 @@ pub struct ClientOptions {
     pub plain_http: Option<bool>,
     /// The most requests that are made side by side.
     pub side_by_side: usize,
+    /// The most of them that send blobs: these share what the net carries, and are to end before anybody loses patience.
+    pub uploads: usize,
     /// The longest wait before each further attempt. Some part of it is waited, by chance.
     pub retry_waits: Vec<Duration>,
     /// What the client calls itself.
@@ -63,7 +65,8 @@ impl Default for ClientOptions {
         ClientOptions {
             registries: BTreeMap::new(),
             plain_http: None,
-            side_by_side: 16,
+            side_by_side: 64,
+            uploads: 16,
             retry_waits: [500, 1000, 2000, 4000].map(Duration::from_millis).to_vec(),
             user_agent: concat!("crossfile/", env!("CARGO_PKG_VERSION")).to_string(),
         }
@@ -116,6 +119,8 @@ struct Inner {
     keychain: Arc<dyn Keychain>,
     options: ClientOptions,
     slots: Arc<Slots>,
+    /// Of those, for what sends blobs.
+    uploads: Arc<Slots>,
     registries: Mutex<BTreeMap<String, Arc<Registry>>>,
 }
 
@@ -162,6 +167,7 @@ impl Client {
                 transport,
                 keychain,
                 slots: Slots::new(options.side_by_side),
+                uploads: Slots::new(options.uploads),
                 options,
                 registries: Mutex::default(),
             }),

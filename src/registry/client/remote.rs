@@ -13,6 +13,7 @@ use super::super::{
 use super::request::{Answer, Call};
 use super::retry::Failure;
 use super::{Inner, Registry};
+use crate::parallel::side_by_side;
 
 /// The most bytes of a manifest.
 ///
@@ -310,6 +311,28 @@ impl Repository for Remote {
             }
             _ => Ok(false),
         }
+    }
+
+    fn prepare(&self, requests: usize) {
+        let places: Vec<usize> = (0..requests).collect();
+        side_by_side(&places, |at| {
+            let Ok(mut call) = self.call(&self.registry, Method::Get, "") else {
+                return;
+            };
+            // What every registry answers, at no cost of its own.
+            let Some(url) = self.registry.url("") else {
+                return;
+            };
+            call.url = url;
+            // One learns how it wants to be asked. The others only make connections, whatever the answer.
+            let answer = match at {
+                0 => self.once(&self.registry, &call, Body::Empty),
+                _ => self.inner.exchange(&call, Body::Empty, None),
+            };
+            if let Ok(mut answer) = answer {
+                super::words::drain(&mut answer.response.body);
+            }
+        });
     }
 
     fn location(&self) -> Option<(&str, &str)> {

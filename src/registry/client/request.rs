@@ -159,7 +159,11 @@ impl Inner {
             }
             let slot = match call.counts {
                 true => {
-                    let slot = self.slots.take(|| self.transport.is_cancelled());
+                    let slots = match body {
+                        Body::Reader(..) => &self.uploads,
+                        Body::Empty | Body::Bytes(_) => &self.slots,
+                    };
+                    let slot = slots.take(|| self.transport.is_cancelled());
                     Some(slot.ok_or_else(cancelled)?)
                 }
                 false => None,

@@ -33,7 +33,7 @@ const STORE: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How many connections are kept open, for one host and for all.
-const KEPT: (usize, usize) = (16, 64);
+const KEPT: (usize, usize) = (64, 128);
 
 /// What is said of a host that answers in plain HTTP where TLS was expected.
 pub(super) const NO_TLS: &str = "it speaks no TLS";

@@ -18,9 +18,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::client::printable as plain;
-use super::parallel::side_by_side;
-use super::{Descriptor, Digest, ErrorKind, Kind, RegistryError, Repository, Which};
+use super::listing::Listing;
+use super::{Descriptor, Digest, ErrorKind, RegistryError, Repository, Which};
 use crate::arch::{ArchMap, Platform};
+use crate::parallel::side_by_side;
 
 pub use machine::{Machine, Machines, machine};
 pub use programs::{Foreign, Image, Programs, Scan, ScanError};
@@ -146,33 +147,17 @@ pub fn verify(
     options: &Options,
     called_off: &(dyn Fn() -> bool + Sync),
 ) -> Result<Option<Verification>, RegistryError> {
-    let Some(document) = repository.manifest(which)? else {
+    let Some(listing) = Listing::read(repository, which)? else {
         return Ok(None);
     };
-    let malformed = |what: String| {
-        RegistryError::new(
-            repository.name(),
-            format!("read {which}"),
-            ErrorKind::Malformed(what),
-        )
-    };
-    let mut findings = Vec::new();
-    let (entries, alone) = match document.kind() {
-        Some(Kind::Index) => (document.index().map_err(malformed)?.manifests, None),
-        Some(Kind::Image) => (vec![document.descriptor()], Some(&document)),
-        None => {
-            return Err(malformed(format!(
-                "this is neither an index nor an image, but `{}`",
-                document.media_type
-            )));
-        }
-    };
-    let checked = side_by_side(&entries, |entry| parts::check(repository, entry, alone));
+    let (alone, entries) = (listing.alone(), &listing.entries);
+    let checked = side_by_side(entries, |entry| parts::check(repository, entry, alone));
     let mut images = checked.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let judged: Vec<Descriptor> = match alone {
-        None => entries,
+    let mut findings = Vec::new();
+    let judged: Vec<Descriptor> = match listing.is_index {
+        true => entries.to_vec(),
         // An image alone says its platform in its configuration.
-        Some(_) => images
+        false => images
             .iter()
             .map(|image| Descriptor {
                 platform: image.platform.clone(),
@@ -205,7 +190,7 @@ pub fn verify(
     let shown = |entry: &Descriptor| Some(entry.platform.as_ref()?.format_all());
     Ok(Some(Verification {
         reference: reference.to_string(),
-        digest: document.digest.clone(),
+        digest: listing.document.digest,
         platforms: judged
             .iter()
             .filter(|entry| !entry.is_of_no_platform())

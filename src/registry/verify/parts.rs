@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Part};
 use crate::arch::Platform;
+use crate::parallel::side_by_side;
 use crate::registry::assemble::{fits, read_blob};
-use crate::registry::parallel::side_by_side;
 use crate::registry::spelling::spelled;
 use crate::registry::{
     Descriptor, Digest, Document, ErrorKind, ImageConfig, ImageManifest, RegistryError, Repository,

@@ -8,22 +8,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crossfile::bases::{Base, Change, Lookup, RegistryLookup, Survey, Use};
+use crossfile::bases::{Base, Change, RegistryLookup, Survey, Use};
 use crossfile::lock::{self, Lock};
 use crossfile::registry::Reference;
 use crossfile::write::{Inside, write};
-use crossfile::{
-    Code, Diagnostic, Inputs, Overrides, Place, Product, Project, Selection, Source, root_of,
-};
+use crossfile::{Code, Diagnostic, Inputs, Place, Product, Project, Source, root_of};
 
 use crate::args::{Format, SelectArgs};
 use crate::complete;
 use crate::output::{Exit, Output, columns, count};
+use crate::project::Loaded;
 use crate::registry::{SpeakArgs, Speaker};
 use crate::release::nothing;
-
-/// How many references are asked for at a time.
-const AT_ONCE: usize = 16;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct BasesArgs {
@@ -62,7 +58,7 @@ pub(crate) fn run(args: &BasesArgs, output: &Output) -> io::Result<Exit> {
     Ok(exit(&report.diagnostics))
 }
 
-/// Asks for the base images of products. For commands that build.
+/// Asks for the base images of products, as their settings say.
 ///
 /// # Errors
 /// The settings do not say how.
@@ -71,26 +67,15 @@ pub(crate) fn ask(
     speak: SpeakArgs,
     output: &Output,
 ) -> Result<Survey, Vec<Diagnostic>> {
-    let lookup = lookup(products, speak, output)?;
-    Ok(Survey::of(products, lookup.as_ref(), AT_ONCE))
+    let settings = crate::release::registries(products)?;
+    let client = Speaker::with(&settings, speak, output)?.client();
+    let lookup = RegistryLookup::new(move |reference: &Reference| client.repository(reference));
+    Ok(Survey::of(products, &lookup))
 }
 
 /// What is wrong with base images, at its places in the templates.
 pub(crate) fn problems(survey: &Survey, project: &Project) -> Vec<Diagnostic> {
     survey.diagnostics(&|used: &Use| project.origin(&used.source, &used.cell, used.span()))
-}
-
-/// What asks registries, as the settings of products say.
-fn lookup(
-    products: &[Product],
-    args: SpeakArgs,
-    output: &Output,
-) -> Result<Box<dyn Lookup>, Vec<Diagnostic>> {
-    let settings = crate::release::registries(products)?;
-    let client = Speaker::with(&settings, args, output)?.client();
-    Ok(Box::new(RegistryLookup::new(
-        move |reference: &Reference| client.repository(reference),
-    )))
 }
 
 fn exit(diagnostics: &[Diagnostic]) -> Exit {
@@ -116,36 +101,18 @@ struct Report {
 }
 
 fn work(args: &BasesArgs, output: &Output, report: &mut Report) -> Result<(), Vec<Diagnostic>> {
-    let overrides = args.select.overrides(false, false);
-    let overrides = overrides.map_err(|problem| vec![problem])?;
-    let overrides = Overrides {
-        // What is asked for is what the templates say, and the lock may not be there yet.
-        locked: Some(false),
-        ..overrides
-    };
-    let paths = args.paths.iter().map(|path| output.complete(path));
-    let paths: Vec<PathBuf> = paths.collect();
-    let selection = Selection {
-        arches: args.select.arches(),
-        out_dir: None,
-    };
-    let inputs = output.inputs();
-    let project = Project::open(&paths, &overrides, &inputs);
-    let expansion = project.expand(&selection);
-    if expansion.failed() {
-        return Err(expansion.problems);
-    }
-    let (products, found) = project.products(&expansion, &selection);
-    report.diagnostics.extend(expansion.problems);
-    report.diagnostics.extend(found);
+    // What is asked for is what the templates say, and the lock may not be there yet.
+    let loaded = Loaded::read(&args.paths, &args.select, Some(false), output)?;
+    let (paths, products) = (&loaded.paths, &loaded.products);
+    report.diagnostics.extend(loaded.problems);
     if report.diagnostics.iter().any(Diagnostic::is_error) {
         return Ok(());
     }
     if products.is_empty() {
-        return Err(vec![nothing(&paths)]);
+        return Err(vec![nothing(paths)]);
     }
     // Of a part of a project nothing is left out of the lock: others may use it.
-    let whole = selection.arches.is_empty() && overrides.set.is_empty();
+    let whole = args.select.arches().is_empty() && args.select.set.is_empty();
     let complete = |lock: &Path| {
         let mut folders = paths.iter().filter(|path| path.is_dir());
         let folder = lock.parent();
@@ -159,7 +126,7 @@ fn work(args: &BasesArgs, output: &Output, report: &mut Report) -> Result<(), Ve
     for path in locks {
         let needed = args.check || (args.lock && !complete(&path) && path.exists());
         if needed && !known.contains_key(&path) {
-            match read(&path, &inputs) {
+            match read(&path, &output.inputs()) {
                 Ok(lock) => drop(known.insert(path, lock)),
                 Err(problems) if unread.iter().any(|known| problems.contains(known)) => {}
                 Err(problems) => unread.extend(problems),
@@ -169,8 +136,7 @@ fn work(args: &BasesArgs, output: &Output, report: &mut Report) -> Result<(), Ve
     if !unread.is_empty() {
         return Err(unread);
     }
-    let lookup = lookup(&products, args.speak, output)?;
-    report.survey = Survey::of(&products, lookup.as_ref(), AT_ONCE);
+    report.survey = ask(products, args.speak, output)?;
     if crate::release::interrupts().load(Ordering::SeqCst) {
         report.interrupted = true;
         return Ok(());
@@ -178,7 +144,7 @@ fn work(args: &BasesArgs, output: &Output, report: &mut Report) -> Result<(), Ve
     report.asked = true;
     report
         .diagnostics
-        .extend(problems(&report.survey, &project));
+        .extend(problems(&report.survey, &loaded.project));
     if args.check {
         for (path, (source, lock)) in &known {
             for change in report.survey.changes(path, lock, complete(path)) {

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use crossfile::plan::{Goal, Options, Plan, Step, StepId, Task, Verify};
-use crossfile::{
-    Code, Diagnostic, Located, Overrides, Place, Project, Selection, Status, WriteOptions,
-};
+use crossfile::{Code, Diagnostic, Located, Overrides, Place, Project, Status, WriteOptions};
 
 #[cfg(feature = "registry")]
 use super::args::WithArgs;
@@ -15,6 +13,7 @@ use super::{sources, speak};
 #[cfg(feature = "registry")]
 use crate::args::SelectArgs;
 use crate::output::{Output, count};
+use crate::project::Loaded;
 
 /// What a command made of the project, or how it ended before.
 pub(super) type Made<T> = Result<T, Vec<Diagnostic>>;
@@ -51,32 +50,15 @@ pub(super) fn work_out(
     output: &Output,
     asked: Option<&Asked<'_>>,
 ) -> Made<Worked> {
-    let overrides = what
-        .select
-        .overrides(false, false)
-        .map_err(|problem| vec![problem])?;
-    let overrides = Overrides {
-        locked: what.locked.then_some(true),
-        ..overrides
-    };
-    let paths: Vec<PathBuf> = what
-        .paths
-        .iter()
-        .map(|path| output.complete(path))
-        .collect();
-    let selection = Selection {
-        arches: what.select.arches(),
-        out_dir: None,
-    };
-    let inputs = output.inputs();
-    let project = Project::open(&paths, &overrides, &inputs);
-    let expansion = project.expand(&selection);
-    if expansion.failed() {
-        return Err(expansion.problems);
-    }
-    let (products, found) = project.products(&expansion, &selection);
-    let mut problems = expansion.problems.clone();
-    problems.extend(found);
+    let locked = what.locked.then_some(true);
+    let Loaded {
+        paths,
+        project,
+        expansion,
+        products,
+        mut problems,
+        ..
+    } = Loaded::read(&what.paths, &what.select, locked, output)?;
     let unpinned = expansion.outcomes.iter();
     let unpinned = unpinned.filter(|outcome| goal != Goal::Index && outcome.loses_locks());
     problems.extend(unpinned.map(|outcome| {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// How many threads wait at most. A client has a bound of its own for what is on the way to one registry.
-const MOST: usize = 32;
+const MOST: usize = 128;
 
 /// Does something with each item, side by side, and gives the results in the order of the items.
 ///
@@ -17,18 +17,21 @@ pub fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(items.len()));
     thread::scope(|scope| {
-        for _ in 0..items.len().min(MOST) {
-            scope.spawn(|| {
-                while let Some((at, item)) = {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    items.get(at).map(|item| (at, item))
-                } {
-                    let result = work(item);
-                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                    results.push((at, result));
-                }
-            });
+        let next_ones = || {
+            while let Some((at, item)) = {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                items.get(at).map(|item| (at, item))
+            } {
+                let result = work(item);
+                let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                results.push((at, result));
+            }
+        };
+        for _ in 1..items.len().min(MOST) {
+            // A thread that the system does not give is one less.
+            let _ = thread::Builder::new().spawn_scoped(scope, next_ones);
         }
+        next_ones();
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(at, _)| *at);
