@@ -4,8 +4,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// How many threads wait at most. A client has a bound of its own for what is on the way to one registry.
+/// How many threads wait at most, those of nested calls together. A client has a bound of its own for what is under way.
 const MOST: usize = 128;
+
+/// How many there are.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// One of the threads, as long as it runs.
+struct Place;
+
+impl Place {
+    fn take() -> Option<Place> {
+        let more = |count: usize| (count < MOST).then_some(count + 1);
+        let taken = THREADS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.is_ok().then_some(Place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        THREADS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// Does something with each item, side by side, and gives the results in the order of the items.
 ///
@@ -27,9 +47,16 @@ pub fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync
                 results.push((at, result));
             }
         };
-        for _ in 1..items.len().min(MOST) {
+        for _ in 1..items.len() {
+            let Some(place) = Place::take() else { break };
+            let work = move || {
+                let _place = place;
+                next_ones();
+            };
             // A thread that the system does not give is one less.
-            let _ = thread::Builder::new().spawn_scoped(scope, next_ones);
+            if thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
         }
         next_ones();
     });

@@ -6,6 +6,10 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(unix)]
+use std::thread;
+#[cfg(unix)]
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -31,13 +35,26 @@ pub struct Layout {
     shown: String,
 }
 
-/// Held while a layout is made or its `index.json` changed: several may be of one folder, in this process…
+/// Held while a layout is made or its `index.json` changed: several may be of one folder. The folder's own lock keeps threads and
+/// processes apart and leaves no file behind; where there are no such locks this one keeps threads apart.
 static HELD: Mutex<()> = Mutex::new(());
 
-/// …and in others, which the folder's own lock keeps apart. It leaves no file behind.
-struct Held {
-    _folder: Option<File>,
-    _process: MutexGuard<'static, ()>,
+/// How long another program may take to change a layout.
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether it is done.
+#[cfg(unix)]
+const LOOK: Duration = Duration::from_millis(20);
+
+enum Held {
+    #[cfg(unix)]
+    Folder {
+        _lock: File,
+    },
+    Process {
+        _lock: MutexGuard<'static, ()>,
+    },
 }
 
 impl Layout {
@@ -88,9 +105,10 @@ impl Layout {
             let what = format!("{shown} is no OCI layout, and not empty");
             return Err(layout.error("create", ErrorKind::System(what)));
         }
+        // First what says that it is one: whoever ends in the midst of this leaves a layout without images.
+        layout.write(Path::new("oci-layout"), VERSION.as_bytes())?;
         fs::create_dir_all(folder.join("blobs/sha256")).map_err(system)?;
         layout.write(Path::new("index.json"), &to_bytes(&no_images()))?;
-        layout.write(Path::new("oci-layout"), VERSION.as_bytes())?;
         Ok(layout)
     }
 
@@ -116,19 +134,12 @@ impl Layout {
 
     /// Waits until nobody else changes it.
     fn hold(&self) -> io::Result<Held> {
-        let process = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         #[cfg(unix)]
-        let folder = {
-            let folder = File::open(&self.folder)?;
-            rustix::fs::flock(&folder, rustix::fs::FlockOperation::LockExclusive)?;
-            Some(folder)
-        };
-        #[cfg(not(unix))]
-        let folder = None;
-        Ok(Held {
-            _folder: folder,
-            _process: process,
-        })
+        if let Some(lock) = lock(&self.folder)? {
+            return Ok(Held::Folder { _lock: lock });
+        }
+        let lock = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Held::Process { _lock: lock })
     }
 
     fn error(&self, request: &str, kind: ErrorKind) -> RegistryError {
@@ -198,6 +209,8 @@ impl Layout {
 
     /// Points a name of `index.json` at an image, and leaves the rest of it as it is, fields that nobody here knows included.
     fn point(&self, name: &str, mut entry: Descriptor) -> Result<(), RegistryError> {
+        // What nobody could read afterwards is not written.
+        self.top::<ImageIndex>()?;
         let mut index = self.top()?.unwrap_or_else(no_images);
         let Some(entries) = index.get_mut("manifests").and_then(Value::as_array_mut) else {
             let what = "it has no list `manifests`".to_string();
@@ -247,6 +260,35 @@ impl Layout {
                 Err(self.error("read index.json", ErrorKind::Malformed(what)))
             }
             _ => Ok(None),
+        }
+    }
+}
+
+/// The lock on a folder; nothing where the file system has none, or the folder may not be opened.
+#[cfg(unix)]
+fn lock(folder: &Path) -> io::Result<Option<File>> {
+    use rustix::fs::{FlockOperation, flock};
+    use rustix::io::Errno;
+    let file = match File::open(folder) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let began = Instant::now();
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(file)),
+            Err(Errno::INTR) => {}
+            Err(Errno::WOULDBLOCK) if began.elapsed() < PATIENCE => thread::sleep(LOOK),
+            Err(Errno::WOULDBLOCK) => {
+                let what = format!(
+                    "another program has it locked for {} seconds",
+                    PATIENCE.as_secs()
+                );
+                return Err(io::Error::other(what));
+            }
+            Err(Errno::NOSYS | Errno::NOTSUP | Errno::NOLCK | Errno::INVAL) => return Ok(None),
+            Err(error) => return Err(error.into()),
         }
     }
 }

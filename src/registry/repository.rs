@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
+use std::sync::Arc;
 
 use super::{Descriptor, Digest, Document, RegistryError};
 
@@ -76,6 +77,12 @@ pub trait Repository: Send + Sync {
     /// # Errors
     /// It cannot be asked.
     fn mount(&self, blob: &Descriptor, from: &dyn Repository) -> Result<bool, RegistryError>;
+
+    /// The same repository, which mounts and puts at the first attempt or not at all: for what is tried ahead. Nothing where every
+    /// attempt is the only one.
+    fn hasty(&self) -> Option<Arc<dyn Repository>> {
+        None
+    }
 
     /// Makes connections and asks for the right to write, for so many requests that will come soon. What fails here fails again where it
     /// matters, and is told there.

@@ -92,6 +92,9 @@ impl Registries<'_> {
         if action.prove {
             self.prove(action, &gathered, &targets, command)?;
         }
+        if (self.cancelled)() {
+            return Err(ExecError::Cancelled);
+        }
         gathered
             .tag(&targets)
             .map_err(|problems| all_failed(command, &problems))?;

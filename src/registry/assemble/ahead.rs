@@ -13,15 +13,15 @@ use crate::registry::{Descriptor, Digest, Repository, Which};
 /// What was done ahead, by the repository that it was done in.
 #[derive(Default)]
 pub(super) struct Ahead {
-    /// The blobs that were asked to be mounted, and whether they were.
-    mounted: BTreeMap<(String, Digest), bool>,
+    /// The blobs that were asked to be mounted, with where they are, and whether they were.
+    mounted: BTreeMap<(String, String, Digest), bool>,
     /// The manifests that were put.
     put: BTreeSet<(String, Digest)>,
 }
 
 /// A blob that one repository may take over from another.
 pub(super) struct Mount<'a> {
-    to: &'a dyn Repository,
+    to: Arc<dyn Repository>,
     from: &'a dyn Repository,
     blob: &'a Descriptor,
     /// The images that have it.
@@ -37,14 +37,23 @@ struct User<'a> {
 /// What became of a mount.
 pub(super) struct Mounted {
     to: String,
+    from: String,
     blob: Digest,
     /// Nothing where the registry could not be asked: publishing asks again, and says so.
     mounted: Option<bool>,
     put: Vec<Digest>,
 }
 
-/// What a repository may take over of images, each blob once.
-pub(super) fn mounts<'a>(to: &'a dyn Repository, images: &[&'a Image]) -> Vec<Mount<'a>> {
+/// What a repository may take over of images that are elsewhere in its registry, each blob once.
+pub(super) fn mounts<'a>(to: &Arc<dyn Repository>, images: &[&'a Image]) -> Vec<Mount<'a>> {
+    let Some((registry, _)) = to.location() else {
+        return Vec::new();
+    };
+    // What fails is done again by publishing, which has more patience and says why.
+    let hasty = to.hasty().unwrap_or_else(|| Arc::clone(to));
+    let is_there = |image: &&&Image| image.child.repository.name() == to.name();
+    let there = images.iter().filter(is_there);
+    let mut seen: BTreeSet<&Digest> = there.map(|image| &image.child.entry.digest).collect();
     let mut mounts: BTreeMap<&Digest, Mount<'a>> = BTreeMap::new();
     for image in images {
         let from = image.child.repository.as_ref();
@@ -54,7 +63,8 @@ pub(super) fn mounts<'a>(to: &'a dyn Repository, images: &[&'a Image]) -> Vec<Mo
             blobs.map(|blob| (&blob.digest, blob)).collect();
         // Layers with addresses may be there and nowhere else.
         let is_away = blobs.values().any(|blob| !blob.urls.is_empty());
-        if from.name() == to.name() || is_away {
+        let is_near = from.location().is_some_and(|(known, _)| known == registry);
+        if !is_near || is_away || !seen.insert(&image.child.entry.digest) {
             continue;
         }
         let user = Arc::new(User {
@@ -63,7 +73,7 @@ pub(super) fn mounts<'a>(to: &'a dyn Repository, images: &[&'a Image]) -> Vec<Mo
         });
         for (digest, blob) in blobs {
             let mount = mounts.entry(digest).or_insert_with(|| Mount {
-                to,
+                to: Arc::clone(&hasty),
                 from,
                 blob,
                 users: Vec::new(),
@@ -86,13 +96,13 @@ impl Mount<'_> {
                 continue;
             };
             let which = Which::Digest(document.digest.clone());
-            // What fails is done again by publishing, which says why.
             if self.to.put_manifest(&which, document).is_ok() {
                 put.push(document.digest.clone());
             }
         }
         Mounted {
             to: self.to.name(),
+            from: self.from.name(),
             blob: self.blob.digest.clone(),
             mounted,
             put,
@@ -105,6 +115,7 @@ impl Ahead {
     pub(super) fn note(&mut self, done: Mounted) {
         let Mounted {
             to,
+            from,
             blob,
             mounted,
             put,
@@ -112,12 +123,18 @@ impl Ahead {
         self.put
             .extend(put.into_iter().map(|digest| (to.clone(), digest)));
         self.mounted
-            .extend(mounted.map(|mounted| ((to, blob), mounted)));
+            .extend(mounted.map(|mounted| ((to, from, blob), mounted)));
     }
 
     /// Whether a blob was mounted; nothing where that was not asked.
-    pub(super) fn mounted(&self, to: &dyn Repository, blob: &Digest) -> Option<bool> {
-        self.mounted.get(&(to.name(), blob.clone())).copied()
+    pub(super) fn mounted(
+        &self,
+        to: &dyn Repository,
+        from: &dyn Repository,
+        blob: &Digest,
+    ) -> Option<bool> {
+        let key = (to.name(), from.name(), blob.clone());
+        self.mounted.get(&key).copied()
     }
 
     /// Whether a manifest was put.

@@ -26,7 +26,7 @@ pub fn gather(sources: &[Source], options: &Options) -> Result<Gathered, Vec<Pro
 
 /// The same for targets to which it will be published. Once every source is known to be there, registries that have the images already
 /// take them over while configurations are read, which spares waiting for that later. No name leads to them until the index is
-/// published.
+/// published; where something is wrong they stay behind, as after any push that was broken off.
 ///
 /// # Errors
 /// Everything that is wrong with the sources.
@@ -36,17 +36,17 @@ pub fn gather_for(
     targets: &[Target],
 ) -> Result<Gathered, Vec<Problem>> {
     let repositories = repositories(targets);
-    thread::scope(|scope| {
-        for to in &repositories {
-            let foreign = |source: &&Source| source.repository.name() != to.name();
-            // Each image has two blobs at least.
-            let requests = 2 * sources.iter().filter(foreign).count();
-            if requests > 0 {
-                scope.spawn(move || to.prepare(requests.min(READY)));
-            }
+    for to in &repositories {
+        let foreign = |source: &&Source| source.repository.name() != to.name();
+        // Each image has two blobs at least.
+        let requests = 2 * sources.iter().filter(foreign).count();
+        if requests > 0 {
+            let to = Arc::clone(to);
+            // Nobody waits for it: a target that does not answer is found out where it matters, and so is a thread that there is not.
+            let _ = thread::Builder::new().spawn(move || to.prepare(requests.min(READY)));
         }
-        work_out(sources, options, &repositories)
-    })
+    }
+    work_out(sources, options, &repositories)
 }
 
 fn work_out(
@@ -71,8 +71,13 @@ fn work_out(
     // What more waits for comes first.
     let mut tasks: Vec<Task<'_>> = Vec::new();
     if is_whole {
+        let sure = found.iter().zip(sources);
+        let sure = sure.filter_map(|(found, source)| Some((found.as_ref().ok()?, source)));
+        let sure: Vec<&Image> = sure
+            .flat_map(|(found, source)| found.sure(source))
+            .collect();
         for to in repositories {
-            tasks.extend(mounts(to.as_ref(), &images).into_iter().map(Task::Mount));
+            tasks.extend(mounts(to, &sure).into_iter().map(Task::Mount));
         }
     }
     tasks.extend(images.iter().copied().map(Task::Read));

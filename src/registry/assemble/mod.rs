@@ -1,7 +1,7 @@
 //! Making an index: [`gather`] reads the images that go into it and works out its bytes, [`Gathered::publish`] brings them to where it goes.
 //!
-//! Gathering writes nothing. Publishing copies what is not there, confirms that every image is, and moves the tags last: a run that fails or
-//! is interrupted leaves them where they were.
+//! Gathering writes nothing; [`gather_for`] has registries take over what they have already. Publishing copies what is not there, confirms that
+//! every image is, and moves the tags last: a run that fails or is interrupted leaves them where they were.
 
 mod ahead;
 mod gather;

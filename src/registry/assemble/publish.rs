@@ -111,7 +111,7 @@ impl Gathered {
         if !blob.urls.is_empty() && from.blob_size(&blob.digest)?.is_none() {
             return Ok(());
         }
-        let mounted = match self.ahead.mounted(to, &blob.digest) {
+        let mounted = match self.ahead.mounted(to, from, &blob.digest) {
             Some(mounted) => mounted,
             None => to.mount(blob, from)?,
         };

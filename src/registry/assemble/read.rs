@@ -27,6 +27,18 @@ pub(super) struct Found {
     pub(super) index: Option<Index>,
 }
 
+impl Found {
+    /// The images that go into the index unless something is wrong with them.
+    pub(super) fn sure<'a>(&'a self, source: &'a Source) -> impl Iterator<Item = &'a Image> {
+        let alone = self.index.as_ref().is_none_or(|index| index.alone);
+        let images = self.images.iter();
+        // Of those whose index says no platform, the configuration tells whether they were asked for.
+        images.filter(move |image| {
+            alone || source.platform.is_none() || image.child.entry.platform.is_some()
+        })
+    }
+}
+
 /// An image with its manifest.
 pub(super) struct Image {
     pub(super) child: Child,

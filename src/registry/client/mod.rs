@@ -42,7 +42,7 @@ pub struct ClientOptions {
     pub plain_http: Option<bool>,
     /// The most requests that are made side by side.
     pub side_by_side: usize,
-    /// The most of them that send blobs: these share what the net carries, and are to end before anybody loses patience.
+    /// The most blobs that are sent besides them. These share what the net carries, and are to end before anybody loses patience.
     pub uploads: usize,
     /// The longest wait before each further attempt. Some part of it is waited, by chance.
     pub retry_waits: Vec<Duration>,
@@ -119,7 +119,7 @@ struct Inner {
     keychain: Arc<dyn Keychain>,
     options: ClientOptions,
     slots: Arc<Slots>,
-    /// Of those, for what sends blobs.
+    /// For what sends blobs.
     uploads: Arc<Slots>,
     registries: Mutex<BTreeMap<String, Arc<Registry>>>,
 }
@@ -141,6 +141,8 @@ struct Learnt {
     scopes: BTreeMap<Scopes, Scopes>,
     /// Uploads that were begun and not used, by repository and blob: what a mount that was not done leaves.
     uploads: BTreeMap<(String, Digest), Url>,
+    /// Whether connections were made ahead once.
+    is_prepared: bool,
 }
 
 impl Registry {
@@ -167,7 +169,7 @@ impl Client {
                 transport,
                 keychain,
                 slots: Slots::new(options.side_by_side),
-                uploads: Slots::new(options.uploads),
+                uploads: Slots::new(options.uploads.min(options.side_by_side)),
                 options,
                 registries: Mutex::default(),
             }),

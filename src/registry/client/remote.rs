@@ -31,6 +31,8 @@ pub(super) struct Remote {
     mirror: Option<Arc<Registry>>,
     pub(super) repository: String,
     writes: bool,
+    /// Whether it writes at the first attempt or not at all.
+    hasty: bool,
 }
 
 /// The field of a manifest that says what it is.
@@ -55,6 +57,18 @@ impl Remote {
             mirror,
             repository,
             writes,
+            hasty: false,
+        }
+    }
+
+    /// Writes something, as often as it takes.
+    pub(super) fn attempts<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T, Failure>,
+    ) -> Result<T, ErrorKind> {
+        match self.hasty {
+            true => attempt().map_err(|failure| failure.kind),
+            false => self.inner.attempts(attempt),
         }
     }
 
@@ -264,7 +278,7 @@ impl Repository for Remote {
 
     fn put_manifest(&self, which: &Which, document: &Document) -> Result<(), RegistryError> {
         let path = format!("manifests/{which}");
-        let put = self.inner.attempts(|| {
+        let put = self.attempts(|| {
             let mut call = self.call(&self.registry, Method::Put, &path)?;
             let media_type = document.media_type.clone();
             call.headers.push(("content-type", media_type));
@@ -313,7 +327,17 @@ impl Repository for Remote {
         }
     }
 
+    fn hasty(&self) -> Option<Arc<dyn Repository>> {
+        Some(Arc::new(Remote {
+            hasty: true,
+            ..self.clone()
+        }))
+    }
+
     fn prepare(&self, requests: usize) {
+        if std::mem::replace(&mut self.registry.learnt().is_prepared, true) {
+            return;
+        }
         let places: Vec<usize> = (0..requests).collect();
         side_by_side(&places, |at| {
             let Ok(mut call) = self.call(&self.registry, Method::Get, "") else {
@@ -324,6 +348,8 @@ impl Repository for Remote {
                 return;
             };
             call.url = url;
+            // Others do not wait for these.
+            call.counts = false;
             // One learns how it wants to be asked. The others only make connections, whatever the answer.
             let answer = match at {
                 0 => self.once(&self.registry, &call, Body::Empty),

@@ -113,7 +113,7 @@ impl Remote {
 
     /// Takes over a blob from another repository of the registry.
     pub(super) fn take_over(&self, blob: &Descriptor, from: &str) -> Result<bool, RegistryError> {
-        let begun = self.inner.attempts(|| {
+        let begun = self.attempts(|| {
             let mut call = self.call(&self.registry, Method::Post, UPLOADS)?;
             let url = call.url.with("mount", blob.digest.as_str());
             call.url = url.with("from", from);
@@ -172,7 +172,7 @@ impl Remote {
 fn unlucky(failure: Failure) -> Failure {
     match &failure.kind {
         // The upload is gone, or something was lost on the way: the content was checked while it was sent.
-        ErrorKind::Status(404, _) => Failure::once(failure.kind),
+        ErrorKind::Status(404 | 410 | 416, _) => Failure::once(failure.kind),
         ErrorKind::Status(400, said) if said.contains("DIGEST_INVALID") => {
             Failure::once(failure.kind)
         }
