@@ -56,62 +56,8 @@ fn work_out(
 ) -> Result<Gathered, Vec<Problem>> {
     let numbered: Vec<(usize, &Source)> = sources.iter().enumerate().collect();
     let found = side_by_side(&numbered, |(at, source)| read(*at, source));
-    let is_left_out = |at: usize, problem: &Problem| {
-        sources[at].optional && *problem.kind == ProblemKind::Missing
-    };
-    let is_whole = found.iter().enumerate().all(|(at, found)| match found {
-        Ok(_) => true,
-        Err(problem) => is_left_out(at, problem),
-    });
-    let images: Vec<&Image> = found
-        .iter()
-        .flatten()
-        .flat_map(|found| &found.images)
-        .collect();
-    // What more waits for comes first.
-    let mut tasks: Vec<Task<'_>> = Vec::new();
-    if is_whole {
-        let sure = found.iter().zip(sources);
-        let sure = sure.filter_map(|(found, source)| Some((found.as_ref().ok()?, source)));
-        let sure: Vec<&Image> = sure
-            .flat_map(|(found, source)| found.sure(source))
-            .collect();
-        for to in repositories {
-            tasks.extend(mounts(to, &sure).into_iter().map(Task::Mount));
-        }
-    }
-    tasks.extend(images.iter().copied().map(Task::Read));
-    let mut platforms = Vec::new();
-    let mut ahead = Ahead::default();
-    for done in side_by_side(&tasks, |task| task.perform(sources)) {
-        match done {
-            Done::Read(platform) => platforms.push(platform),
-            Done::Mounted(mounted) => ahead.note(mounted),
-        }
-    }
-    drop(tasks);
-    let mut platforms = platforms.into_iter();
-    let mut children: Vec<Child> = Vec::new();
-    let mut left_out = Vec::new();
-    let mut problems = Vec::new();
-    for (at, (source, found)) in sources.iter().zip(found).enumerate() {
-        let judged = found.and_then(|found: Found| {
-            let own = platforms.by_ref().take(found.images.len()).collect();
-            Judge { source, options }.judge(found, own)
-        });
-        match judged {
-            Ok(judged) => children.extend(judged),
-            Err(problem) if is_left_out(at, &problem) => left_out.push(source.name.clone()),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    let children = without_twins(children, sources, &mut problems);
-    if children.is_empty() && problems.is_empty() {
-        problems.push(Problem::new("the index", ProblemKind::Empty));
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let (platforms, ahead) = ask(sources, &found, repositories);
+    let (children, left_out) = judge(sources, options, found, platforms)?;
     let mut entries: Vec<Descriptor> = children.iter().map(|child| child.entry.clone()).collect();
     index::sort(&mut entries);
     let made = index::document(entries.clone(), options.annotations.clone(), options.oci);
@@ -124,6 +70,81 @@ fn work_out(
         children,
         ahead,
     })
+}
+
+/// Whether an index may go out without a source that there is this problem with.
+fn is_left_out(source: &Source, problem: &Problem) -> bool {
+    source.optional && *problem.kind == ProblemKind::Missing
+}
+
+/// The platforms of all images, in their order; and what repositories took over meanwhile.
+fn ask(
+    sources: &[Source],
+    found: &[Outcome<Found>],
+    repositories: &[Arc<dyn Repository>],
+) -> (Vec<Outcome<Platform>>, Ahead) {
+    let is_whole = found
+        .iter()
+        .zip(sources)
+        .all(|(found, source)| match found {
+            Ok(_) => true,
+            Err(problem) => is_left_out(source, problem),
+        });
+    // What more waits for comes first.
+    let mut tasks: Vec<Task<'_>> = Vec::new();
+    if is_whole {
+        let sure = found.iter().zip(sources);
+        let sure = sure.filter_map(|(found, source)| Some((found.as_ref().ok()?, source)));
+        let sure: Vec<&Image> = sure
+            .flat_map(|(found, source)| found.sure(source))
+            .collect();
+        for to in repositories {
+            tasks.extend(mounts(to, &sure).into_iter().map(Task::Mount));
+        }
+    }
+    let images = found.iter().flatten().flat_map(|found| &found.images);
+    tasks.extend(images.map(Task::Read));
+    let mut platforms = Vec::new();
+    let mut ahead = Ahead::default();
+    for done in side_by_side(&tasks, |task| task.perform(sources)) {
+        match done {
+            Done::Read(platform) => platforms.push(platform),
+            Done::Mounted(mounted) => ahead.note(mounted),
+        }
+    }
+    (platforms, ahead)
+}
+
+/// The images that go into the index, and the names of the sources that it goes out without.
+fn judge(
+    sources: &[Source],
+    options: &Options,
+    found: Vec<Outcome<Found>>,
+    platforms: Vec<Outcome<Platform>>,
+) -> Result<(Vec<Child>, Vec<String>), Vec<Problem>> {
+    let mut platforms = platforms.into_iter();
+    let mut children: Vec<Child> = Vec::new();
+    let mut left_out = Vec::new();
+    let mut problems = Vec::new();
+    for (source, found) in sources.iter().zip(found) {
+        let judged = found.and_then(|found: Found| {
+            let own = platforms.by_ref().take(found.images.len()).collect();
+            Judge { source, options }.judge(found, own)
+        });
+        match judged {
+            Ok(judged) => children.extend(judged),
+            Err(problem) if is_left_out(source, &problem) => left_out.push(source.name.clone()),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let children = without_twins(children, sources, &mut problems);
+    if children.is_empty() && problems.is_empty() {
+        problems.push(Problem::new("the index", ProblemKind::Empty));
+    }
+    match problems.is_empty() {
+        true => Ok((children, left_out)),
+        false => Err(problems),
+    }
 }
 
 /// What is waited for at once.
