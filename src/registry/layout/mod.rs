@@ -2,17 +2,16 @@
 //!
 //! Source: OCI image specification 1.1, image-layout.md; the names of its images as `docker buildx` writes and `skopeo` reads them.
 
+mod lock;
+
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-#[cfg(unix)]
-use std::thread;
-#[cfg(unix)]
-use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+use lock::Held;
 
 use super::{
     Descriptor, Digest, Document, ErrorKind, ImageIndex, MediaType, Opened, RegistryError,
@@ -33,28 +32,6 @@ pub struct Layout {
     folder: PathBuf,
     /// The folder as messages have it.
     shown: String,
-}
-
-/// Held while a layout is made or its `index.json` changed: several may be of one folder. The folder's own lock keeps threads and
-/// processes apart and leaves no file behind; where there are no such locks this one keeps threads apart.
-static HELD: Mutex<()> = Mutex::new(());
-
-/// How long another program may take to change a layout.
-#[cfg(unix)]
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often it is looked whether it is done.
-#[cfg(unix)]
-const LOOK: Duration = Duration::from_millis(20);
-
-enum Held {
-    #[cfg(unix)]
-    Folder {
-        _lock: File,
-    },
-    Process {
-        _lock: MutexGuard<'static, ()>,
-    },
 }
 
 impl Layout {
@@ -97,7 +74,7 @@ impl Layout {
         let layout = Layout::new(folder, shown);
         let system = |error: io::Error| layout.system("create", &error);
         fs::create_dir_all(folder).map_err(system)?;
-        let _held = layout.hold().map_err(system)?;
+        let _held = Held::of(folder).map_err(system)?;
         if folder.join("oci-layout").exists() {
             return Layout::open_as(folder, shown);
         }
@@ -130,16 +107,6 @@ impl Layout {
             folder: folder.to_path_buf(),
             shown: shown.to_string(),
         }
-    }
-
-    /// Waits until nobody else changes it.
-    fn hold(&self) -> io::Result<Held> {
-        #[cfg(unix)]
-        if let Some(lock) = lock(&self.folder)? {
-            return Ok(Held::Folder { _lock: lock });
-        }
-        let lock = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Held::Process { _lock: lock })
     }
 
     fn error(&self, request: &str, kind: ErrorKind) -> RegistryError {
@@ -212,7 +179,10 @@ impl Layout {
         // What nobody could read afterwards is not written.
         self.top::<ImageIndex>()?;
         let mut index = self.top()?.unwrap_or_else(no_images);
-        let Some(entries) = index.get_mut("manifests").and_then(Value::as_array_mut) else {
+        if index["manifests"].is_null() {
+            index["manifests"] = json!([]);
+        }
+        let Some(entries) = index["manifests"].as_array_mut() else {
             let what = "it has no list `manifests`".to_string();
             return Err(self.error("read index.json", ErrorKind::Malformed(what)));
         };
@@ -260,35 +230,6 @@ impl Layout {
                 Err(self.error("read index.json", ErrorKind::Malformed(what)))
             }
             _ => Ok(None),
-        }
-    }
-}
-
-/// The lock on a folder; nothing where the file system has none, or the folder may not be opened.
-#[cfg(unix)]
-fn lock(folder: &Path) -> io::Result<Option<File>> {
-    use rustix::fs::{FlockOperation, flock};
-    use rustix::io::Errno;
-    let file = match File::open(folder) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let began = Instant::now();
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(file)),
-            Err(Errno::INTR) => {}
-            Err(Errno::WOULDBLOCK) if began.elapsed() < PATIENCE => thread::sleep(LOOK),
-            Err(Errno::WOULDBLOCK) => {
-                let what = format!(
-                    "another program has it locked for {} seconds",
-                    PATIENCE.as_secs()
-                );
-                return Err(io::Error::other(what));
-            }
-            Err(Errno::NOSYS | Errno::NOTSUP | Errno::NOLCK | Errno::INVAL) => return Ok(None),
-            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -372,9 +313,8 @@ impl Repository for Layout {
         let Which::Tag(name) = which else {
             return Ok(());
         };
-        let _held = self
-            .hold()
-            .map_err(|error| self.system("lock the folder", &error))?;
+        let _held =
+            Held::of(&self.folder).map_err(|error| self.system("lock the folder", &error))?;
         self.point(name, document.descriptor())
     }
 
@@ -412,6 +352,23 @@ mod tests {
         });
         let layout = Layout::open(folder.path()).unwrap();
         assert_eq!(layout.images().unwrap().len(), names.len());
+    }
+
+    #[test]
+    fn a_list_that_is_nothing_is_an_empty_one_and_what_is_no_index_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::create(folder.path()).unwrap();
+        let index = folder.path().join("index.json");
+        let document = Document::new(MediaType::OCI_INDEX, b"ours".to_vec());
+        let put = || layout.put_manifest(&Which::Tag("new".to_string()), &document);
+        fs::write(&index, r#"{"schemaVersion":2,"manifests":null}"#).unwrap();
+        put().unwrap();
+        assert_eq!(layout.images().unwrap().len(), 1);
+        for wrong in ["[]", "{}", r#"{"manifests":[1]}"#, r#"{"manifests":{}}"#] {
+            fs::write(&index, wrong).unwrap();
+            assert!(put().is_err(), "{wrong}");
+            assert_eq!(fs::read_to_string(&index).unwrap(), wrong);
+        }
     }
 
     #[test]
