@@ -55,6 +55,7 @@ pub mod schema;
 pub mod template;
 mod value;
 mod variables;
+pub mod ways;
 pub mod write;
 
 pub use arch::{ArchMap, ArchName, Entry, Platform, ResolveError};

@@ -25,6 +25,7 @@ use crate::document::Located;
 use crate::header::{self, Command};
 use crate::lock::Lock;
 use crate::template::{Language, Parsed, RenderFailure, Template, Traced};
+use crate::ways::{way, with_slashes};
 use failures::Failures;
 use output::{Output, join};
 pub(crate) use pattern::Pattern;
@@ -329,18 +330,8 @@ pub(crate) fn stem(template: &Path) -> String {
 
 /// The way from a generated file to its template, with `/` on every system.
 pub(crate) fn relative(template: &Path, output: &Path) -> String {
-    let from: Vec<_> = output
-        .parent()
-        .into_iter()
-        .flat_map(Path::components)
-        .collect();
-    let to: Vec<_> = template.components().collect();
-    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = from[shared..].iter().map(|_| "..".to_string());
-    let down = to[shared..]
-        .iter()
-        .map(|part| part.as_os_str().to_string_lossy().into_owned());
-    up.chain(down).collect::<Vec<_>>().join("/")
+    let folder = output.parent().unwrap_or(Path::new(""));
+    with_slashes(&way(folder, template))
 }
 
 /// Reads a template's file.

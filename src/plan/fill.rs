@@ -12,6 +12,7 @@ use crate::expand::Pattern;
 use crate::project::{BuildFile, Product};
 use crate::reference::check as check_reference;
 use crate::value::Value;
+use crate::ways::{way_or_path, with_slashes};
 
 /// The settings in which names are filled in, parsed once.
 pub(super) type Patterns = HashMap<(String, Place), Result<Pattern, ()>>;
@@ -232,7 +233,6 @@ pub(super) fn relative(folder: &Path, path: &Path) -> String {
     if !path.is_absolute() {
         return path.to_string_lossy().into_owned();
     }
-    let from: Vec<_> = folder.components().collect();
     let mut whole = PathBuf::new();
     for part in path.components() {
         match part {
@@ -243,19 +243,5 @@ pub(super) fn relative(folder: &Path, path: &Path) -> String {
             part => whole.push(part),
         }
     }
-    let path = whole;
-    let to: Vec<_> = path.components().collect();
-    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    if shared <= 1 {
-        return path.to_string_lossy().into_owned();
-    }
-    let up = from[shared..].iter().map(|_| "..".to_string());
-    let down = to[shared..]
-        .iter()
-        .map(|part| part.as_os_str().to_string_lossy().into_owned());
-    let parts: Vec<String> = up.chain(down).collect();
-    match parts.is_empty() {
-        true => ".".to_string(),
-        false => parts.join("/"),
-    }
+    with_slashes(&way_or_path(folder, &whole))
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
+use crossfile::ways::way_or_path;
 use crossfile::{Diagnostic, DiskInputs, Severity};
 use serde::Serialize;
 
@@ -153,7 +154,7 @@ impl Output {
         diagnostic.render_github(&|path| {
             let root = crossfile::root_of(path);
             match root.join(".git").exists() {
-                true => relative(&root, path).display().to_string(),
+                true => way_or_path(&root, path).display().to_string(),
                 false => self.show(path),
             }
         })
@@ -164,7 +165,7 @@ impl Output {
         if !path.is_absolute() {
             return path.display().to_string();
         }
-        relative(&self.folder, path).display().to_string()
+        way_or_path(&self.folder, path).display().to_string()
     }
 
     /// The complete path of an argument.
@@ -233,22 +234,5 @@ pub(crate) fn human(bytes: u64) -> String {
     match unit {
         "B" => format!("{bytes} B"),
         _ => format!("{number:.1} {unit}"),
-    }
-}
-
-/// The way from a folder to a path.
-pub(crate) fn relative(folder: &Path, path: &Path) -> PathBuf {
-    let from: Vec<_> = folder.components().collect();
-    let to: Vec<_> = path.components().collect();
-    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    if shared <= 1 {
-        // Nothing but the root of the file system in common: the complete path is clearer.
-        return path.to_path_buf();
-    }
-    let up = from[shared..].iter().map(|_| Component::ParentDir);
-    let way: PathBuf = up.chain(to[shared..].iter().copied()).collect();
-    match way.as_os_str().is_empty() {
-        true => PathBuf::from("."),
-        false => way,
     }
 }

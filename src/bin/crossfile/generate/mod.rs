@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crossfile::ways::way_or_path;
 use crossfile::{
     Code, Diagnostic, DriftInputs, Expansion, Outcome, Overrides, Place, Project, Selection,
     Status, WriteOptions, Written, diff,
@@ -16,7 +17,7 @@ use crossfile::{
 use crate::args::{Format, GenerateArgs};
 use crate::git::Git;
 use crate::keep::{Kept, keep, sentences};
-use crate::output::{Exit, Output, count, relative};
+use crate::output::{Exit, Output, count};
 use json::JsonResult;
 
 pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
@@ -284,7 +285,7 @@ impl Mode<'_> {
             false if outcome.target.starts_with(folder) => folder,
             false => &root,
         };
-        let path = relative(base, &outcome.target);
+        let path = way_or_path(base, &outcome.target);
         let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
         diff::unified(outcome, &parts.join("/"))
     }
