@@ -19,15 +19,15 @@ const DEFAULT: &str = "docker.io";
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub struct Parts {
+pub struct Parts<D = String> {
     /// The registry's host, with its port where one is said: `docker.io`, `127.0.0.1:5000`.
     pub registry: String,
     /// The repository: `library/alpine`.
     pub repository: String,
     /// The tag; nothing where only a digest is said.
     pub tag: Option<String>,
-    /// The digest, which counts where both are there. Not looked at.
-    pub digest: Option<String>,
+    /// The digest, which counts where both are there. As a text it was not looked at.
+    pub digest: Option<D>,
 }
 
 impl FromStr for Parts {
@@ -72,7 +72,7 @@ impl FromStr for Parts {
     }
 }
 
-impl fmt::Display for Parts {
+impl<D: fmt::Display> fmt::Display for Parts<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.registry, self.repository)?;
         if let Some(tag) = &self.tag {

@@ -1,6 +1,5 @@
 //! Reading `crossfile.lock`: every problem of the file, each with its place.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use super::{Instead, Lock, LockedImage, Pin, SCHEMA, is_digest};
@@ -96,7 +95,10 @@ impl Lock {
         }
         let mut lock = Lock::default();
         for (reference, node) in images {
-            let whole = Parts::from_str(&reference.value).map(|parts| parts.to_string());
+            let whole = reference
+                .value
+                .parse::<Parts>()
+                .map(|parts| parts.to_string());
             if whole.as_ref() != Ok(&reference.value) {
                 let message = format!("`{}` is no complete reference", reference.value);
                 let help = whole.map_or(HELP.to_string(), |whole| format!("write `{whole}`"));
@@ -163,7 +165,7 @@ fn pin(arch: &str, node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Pin> {
         }
         return None;
     };
-    let wrong = match Parts::from_str(&reference.value) {
+    let wrong = match reference.value.parse::<Parts>() {
         Ok(parts) => parts
             .digest
             .map(|_| "this has a digest of its own".to_string()),

@@ -129,11 +129,7 @@ fn image(repository: &dyn Repository, entry: &Descriptor, alone: Option<&Documen
         attests: None,
         faults: Vec::new(),
     };
-    if let Some(platform) = &entry.platform {
-        image
-            .faults
-            .extend(fault(platform).filter(|_| !entry.is_of_no_platform()));
-    }
+    image.faults.extend(entry.image_platform().and_then(fault));
     let found = match alone {
         Some(document) => Ok(Some(document.clone())),
         None => repository.manifest(&Which::Digest(entry.digest.clone())),

@@ -191,6 +191,12 @@ impl Descriptor {
             |platform: &Platform| platform.os == "unknown" && platform.architecture == "unknown";
         self.attests().is_some() || self.platform.as_ref().is_some_and(unknown)
     }
+
+    /// The platform that an index says of an image; nothing of what is none, such as an attestation.
+    pub fn image_platform(&self) -> Option<&Platform> {
+        let platform = self.platform.as_ref();
+        platform.filter(|_| !self.is_of_no_platform())
+    }
 }
 
 fn is_empty(map: &BTreeMap<String, String>) -> bool {

@@ -1,26 +1,12 @@
 //! Where an image is: registry, repository, tag or digest.
 
-use std::fmt;
 use std::str::FromStr;
 
 use super::Digest;
 use crate::reference::Parts;
 
-/// A complete reference. `alpine` is `docker.io/library/alpine:latest`.
-///
-/// Source: distribution/reference, `ParseDockerRef`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub struct Reference {
-    /// The registry's host, with its port where one is said: `docker.io`, `127.0.0.1:5000`.
-    pub registry: String,
-    /// The repository: `library/alpine`.
-    pub repository: String,
-    /// The tag; nothing where only a digest is said.
-    pub tag: Option<String>,
-    /// The digest, which counts where both are there.
-    pub digest: Option<Digest>,
-}
+/// A complete reference whose digest was looked at.
+pub type Reference = Parts<Digest>;
 
 impl Reference {
     /// The tag or digest by which the image is asked for.
@@ -44,19 +30,6 @@ impl Reference {
             tag: None,
             digest: Some(digest.clone()),
             ..self.clone()
-        }
-    }
-}
-
-impl fmt::Display for Reference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.registry, self.repository)?;
-        if let Some(tag) = &self.tag {
-            write!(f, ":{tag}")?;
-        }
-        match &self.digest {
-            Some(digest) => write!(f, "@{digest}"),
-            None => Ok(()),
         }
     }
 }

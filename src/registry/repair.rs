@@ -40,11 +40,7 @@ pub fn repair(document: &Document) -> Result<Repair, String> {
         serde_json::from_slice(&document.bytes).map_err(|error| error.to_string())?;
     let mut changes = Vec::new();
     for (at, entry) in index.manifests.iter().enumerate() {
-        let Some(platform) = entry
-            .platform
-            .as_ref()
-            .filter(|_| !entry.is_of_no_platform())
-        else {
+        let Some(platform) = entry.image_platform() else {
             continue;
         };
         let Spelling::Instead(right) = spelling(platform) else {
@@ -99,11 +95,7 @@ fn without_twins(
     };
     let mut gone = Vec::new();
     for (at, entry) in entries.iter().enumerate() {
-        let Some(platform) = entry
-            .platform
-            .as_ref()
-            .filter(|_| !entry.is_of_no_platform())
-        else {
+        let Some(platform) = entry.image_platform() else {
             continue;
         };
         let Some(change) = changes.iter().find(|change| {

@@ -8,7 +8,7 @@ use crate::arch::Platform;
 use crate::backend::{IndexAction, RegistryAction, VerifyAction};
 use crate::registry::assemble::{self, Options, Problem, ProblemKind, Source, Target, gather_for};
 use crate::registry::verify::{self, Rules, verify};
-use crate::registry::{ErrorKind, Location, Places, RegistryError, Which};
+use crate::registry::{Descriptor, ErrorKind, Location, Places, RegistryError, Which};
 
 /// Performs what is asked of registries.
 pub struct Registries<'a> {
@@ -264,13 +264,11 @@ fn all_failed(command: &Resolved, problems: &[Problem]) -> ExecError {
 
 /// What was done, in a line.
 fn done(gathered: &assemble::Gathered, published: &assemble::Published) -> String {
-    let entries = gathered
+    let platforms = gathered
         .entries
         .iter()
-        .filter(|entry| !entry.is_of_no_platform());
-    let platforms: Vec<String> = entries
-        .filter_map(|entry| Some(entry.platform.as_ref()?.format_all()))
-        .collect();
+        .filter_map(Descriptor::image_platform);
+    let platforms: Vec<String> = platforms.map(Platform::format_all).collect();
     let mut text = platforms.join(", ");
     if published.mounted > 0 {
         text.push_str(&format!("; blobs mounted: {}", published.mounted));

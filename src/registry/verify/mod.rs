@@ -187,14 +187,13 @@ pub fn verify(
             &mut notes,
         )?);
     }
-    let shown = |entry: &Descriptor| Some(entry.platform.as_ref()?.format_all());
     Ok(Some(Verification {
         reference: reference.to_string(),
         digest: listing.document.digest,
         platforms: judged
             .iter()
-            .filter(|entry| !entry.is_of_no_platform())
-            .filter_map(shown)
+            .filter_map(Descriptor::image_platform)
+            .map(Platform::format_all)
             .collect(),
         blobs,
         programs,

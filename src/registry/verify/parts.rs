@@ -35,11 +35,7 @@ pub(super) fn check(
     };
     let part = Part::of(entry);
     let mut found = |what: String| checked.findings.push(Finding::new(&part, what));
-    if let Some(platform) = entry
-        .platform
-        .as_ref()
-        .filter(|_| !entry.is_of_no_platform())
-    {
+    if let Some(platform) = entry.image_platform() {
         match spelling(platform) {
             Spelling::Right => {}
             Spelling::Instead(right) => found(format!(
@@ -233,11 +229,7 @@ pub(super) fn platforms(
     if entries.iter().all(Descriptor::is_of_no_platform) {
         wrong.push("it has no image".to_string());
     }
-    for platform in entries
-        .iter()
-        .filter(|entry| !entry.is_of_no_platform())
-        .filter_map(|entry| entry.platform.as_ref())
-    {
+    for platform in entries.iter().filter_map(Descriptor::image_platform) {
         if !found.insert(key(platform)) {
             wrong.push(format!(
                 "it has {} twice: clients take the first",
