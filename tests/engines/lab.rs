@@ -251,36 +251,49 @@ impl Lab {
     pub(crate) fn runs(&self, docker: Docker, tag: &str, arches: &[&str], word: &str) {
         let reference = format!("{}:{tag}", self.image);
         for arch in arches {
-            let (_, platform, uname, elf) = machine(arch);
-            if docker == Docker::Old {
-                // There a tag is one image: what is there would be taken for all platforms.
-                self.program(docker, "docker", &["rmi", "--force", &reference]);
-            }
-            self.docker(
-                docker,
-                &["pull", "--quiet", "--platform", platform, &reference],
-            );
-            let said = self.docker(
-                docker,
-                &[
-                    "run",
-                    "--rm",
-                    "--pull=never",
-                    "--network=none",
-                    "--platform",
-                    platform,
-                    &reference,
-                    "sh",
-                    "-c",
-                    "cat /built; uname -m; od -An -tx1 -j18 -N2 /bin/busybox",
-                ],
-            );
-            let lines: Vec<&str> = said.lines().map(str::trim).collect();
-            let built: Vec<&str> = lines[0].split(' ').collect();
+            let (_, platform, uname, _) = machine(arch);
+            let said = self.pulls(docker, &reference, arch, "cat /built");
+            let built: Vec<&str> = said.trim().split(' ').collect();
             let built = (built[0], normal(built[1]), built[2]);
             assert_eq!(built, (word, platform.to_string(), uname), "{arch}");
-            assert_eq!(lines[1..], [uname, elf], "{arch}");
         }
+    }
+
+    /// That a client gets an image of an architecture, and that it runs. Says what the script prints in it.
+    #[track_caller]
+    pub(crate) fn pulls(
+        &self,
+        docker: Docker,
+        reference: &str,
+        arch: &str,
+        script: &str,
+    ) -> String {
+        let (_, platform, uname, elf) = machine(arch);
+        if docker == Docker::Old {
+            // There a tag is one image: what is there would be taken for all platforms.
+            self.program(docker, "docker", &["rmi", "--force", reference]);
+        }
+        self.docker(
+            docker,
+            &["pull", "--quiet", "--platform", platform, reference],
+        );
+        let run = [
+            "run",
+            "--rm",
+            "--pull=never",
+            "--network=none",
+            "--platform",
+            platform,
+        ];
+        let script = format!("uname -m; od -An -tx1 -j18 -N2 /bin/busybox; {script}");
+        let said = self.docker(
+            docker,
+            &[&run[..], &[reference, "sh", "-c", &script]].concat(),
+        );
+        let mut lines = said.lines().map(str::trim);
+        assert_eq!(lines.next(), Some(uname), "{arch}");
+        assert_eq!(lines.next(), Some(elf), "{arch}");
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// The images of the project that an engine has, by tag.

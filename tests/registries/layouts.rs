@@ -3,6 +3,21 @@
 use crate::lab::{Docker, Lab, THREE};
 use crate::sources;
 
+/// That skopeo copies the layout's index, and all that is in it, to a tag.
+#[track_caller]
+fn copies(lab: &Lab, tag: &str) {
+    let to = format!("docker://{}:{tag}", lab.image);
+    let args = [
+        "copy",
+        "--quiet",
+        "--all",
+        "--dest-tls-verify=false",
+        "oci:out:1",
+        &to,
+    ];
+    lab.program(Docker::Old, "skopeo", &args).succeeds();
+}
+
 #[test]
 fn a_layout_is_read_by_others_and_goes_to_a_registry() {
     let Some(lab) = Lab::new("layout") else {
@@ -22,16 +37,7 @@ fn a_layout_is_read_by_others_and_goes_to_a_registry() {
         lab.program(Docker::Old, "skopeo", &args).succeeds().stdout,
         raw
     );
-    let to = format!("docker://{}:skopeo", lab.image);
-    let args = [
-        "copy",
-        "--quiet",
-        "--all",
-        "--dest-tls-verify=false",
-        "oci:out:1",
-        &to,
-    ];
-    lab.program(Docker::Old, "skopeo", &args).succeeds();
+    copies(&lab, "skopeo");
     assert_eq!(lab.raw("skopeo"), Some(raw));
     let args = ["pull", "--quiet", "--platform=linux/s390x", "oci:out:1"];
     lab.program(Docker::Old, "buildah", &args).succeeds();
@@ -71,15 +77,6 @@ fn layouts_of_others_become_an_index_without_a_registry() {
         .crossfile(Docker::Old, &["verify", "oci:out:1"])
         .succeeds();
     assert!(run.stdout.contains("linux/arm/v7"), "{}", run.stdout);
-    let own = format!("docker://{}:1", lab.image);
-    let args = [
-        "copy",
-        "--quiet",
-        "--all",
-        "--dest-tls-verify=false",
-        "oci:out:1",
-        &own,
-    ];
-    lab.program(Docker::Old, "skopeo", &args).succeeds();
+    copies(&lab, "1");
     lab.has("1", THREE);
 }

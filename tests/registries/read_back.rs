@@ -11,30 +11,7 @@ use crate::sources;
 #[track_caller]
 fn pulls(lab: &Lab, docker: Docker, reference: &str, arches: &[&str]) {
     for arch in arches {
-        let (_, platform, uname, elf) = machine(arch);
-        if docker == Docker::Old {
-            // There a tag is one image: what is there would be taken for all platforms.
-            lab.program(docker, "docker", &["rmi", "--force", reference]);
-        }
-        lab.docker(
-            docker,
-            &["pull", "--quiet", "--platform", platform, reference],
-        );
-        let run = [
-            "run",
-            "--rm",
-            "--pull=never",
-            "--network=none",
-            "--platform",
-            platform,
-        ];
-        let script = "uname -m; od -An -tx1 -j18 -N2 /bin/busybox";
-        let said = lab.docker(
-            docker,
-            &[&run[..], &[reference, "sh", "-c", script]].concat(),
-        );
-        let lines: Vec<&str> = said.lines().map(str::trim).collect();
-        assert_eq!(lines, [uname, elf], "{arch}");
+        lab.pulls(docker, reference, arch, "true");
     }
 }
 

@@ -17,8 +17,14 @@ impl Lab {
             "FROM {}/{arch}/busybox:1\nCOPY readme /readme\nCOPY program {to}\n",
             self.registry
         );
-        self.scratch.write("Dockerfile", text);
         self.scratch.write("readme", "nothing\n");
+        self.builds(arch, &text, tag, push);
+    }
+
+    /// Builds an image of a Dockerfile by buildah, and pushes it.
+    #[track_caller]
+    fn builds(&self, arch: &str, dockerfile: &str, tag: &str, push: &[&str]) {
+        self.scratch.write("Dockerfile", dockerfile);
         let image = format!("{}:{tag}", self.image);
         let platform = format!("--platform={}", crate::lab::machine(arch).1);
         let build = [
@@ -97,32 +103,13 @@ fn an_emulator_is_no_foreign_program() {
     let Some(lab) = Lab::new("emulator") else {
         return;
     };
-    let emulator = "/usr/bin/qemu-arm-static";
-    lab.with_program("arm32v7", emulator, "/usr/bin/", "1", &[]);
+    fs::copy("/usr/bin/qemu-arm-static", lab.scratch.join("program")).unwrap();
     // Under its own name, as everybody has it.
-    let text = lab.scratch.read("Dockerfile").replace(
-        "COPY program /usr/bin/",
-        "COPY program /usr/bin/qemu-arm-static",
+    let text = format!(
+        "FROM {}/arm32v7/busybox:1\nCOPY program /usr/bin/qemu-arm-static\n",
+        lab.registry
     );
-    lab.scratch.write("Dockerfile", text);
-    let image = format!("{}:1", lab.image);
-    let build = [
-        "build",
-        "--quiet",
-        "--tls-verify=false",
-        "--platform=linux/arm/v7",
-        "--tag",
-        &image,
-        ".",
-    ];
-    lab.program(Docker::Old, "buildah", &build).succeeds();
-    let to = format!("docker://{image}");
-    lab.program(
-        Docker::Old,
-        "buildah",
-        &["push", "--quiet", "--tls-verify=false", &image, &to],
-    )
-    .succeeds();
+    lab.builds("arm32v7", &text, "1", &[]);
     lab.verify("1").succeeds();
 }
 
@@ -136,27 +123,7 @@ fn a_program_that_was_removed_again_is_not_in_the_image() {
         "FROM {}/arm32v7/busybox:1\nCOPY program /usr/local/bin/tool\nRUN rm /usr/local/bin/tool\n",
         lab.registry
     );
-    lab.scratch.write("Dockerfile", text);
-    let image = format!("{}:1", lab.image);
-    let platform = "--platform=linux/arm/v7";
-    let build = [
-        "build",
-        "--quiet",
-        "--layers",
-        "--tls-verify=false",
-        platform,
-        "--tag",
-        &image,
-        ".",
-    ];
-    lab.program(Docker::Old, "buildah", &build).succeeds();
-    let to = format!("docker://{image}");
-    lab.program(
-        Docker::Old,
-        "buildah",
-        &["push", "--quiet", "--tls-verify=false", &image, &to],
-    )
-    .succeeds();
+    lab.builds("arm32v7", &text, "1", &[]);
     assert_eq!(lab.json("1")["layers"].as_array().unwrap().len(), 3);
     lab.verify("1").succeeds();
 }
