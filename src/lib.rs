@@ -33,6 +33,7 @@ pub mod diff;
 mod discover;
 pub mod dockerfile;
 pub mod document;
+pub mod emulation;
 pub mod expand;
 mod explain;
 mod header;

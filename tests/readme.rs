@@ -50,7 +50,7 @@ fn the_numbers_in_the_text_are_the_tables() {
             .iter()
             .any(|name| README.contains(&format!("`{name}`")));
         assert!(
-            known,
+            known || scheme.template_names.is_empty(),
             "the README does not name {:?}",
             scheme.template_names
         );

@@ -146,7 +146,7 @@ pub struct Scheme {
     pub name: String,
     /// Whose convention it is, in a few words.
     pub title: String,
-    /// The names under which templates reach it, such as `rust_musl_arch`. Never empty.
+    /// The names under which templates reach it, such as `rust_musl_arch`. None where it is nothing for a template.
     pub template_names: Vec<String>,
     /// Where the values come from.
     pub source: Option<String>,

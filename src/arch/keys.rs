@@ -65,7 +65,7 @@ pub const SCHEME: Keys = Keys {
             name: "names",
             kind: Kind::List(&Kind::String),
             default: Fallback::Text("the scheme's name with `_arch`, `-` being `_`"),
-            doc: "The names under which templates reach it.",
+            doc: "The names under which templates reach it; `[]` for none.",
             example: "[scheme.tini]\nnames = [\"tini_suffix\"]\n",
         },
         Key {

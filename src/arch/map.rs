@@ -3,7 +3,7 @@
 //! An `ArchMap` that exists was checked as a whole: it has no two rows of one name or platform, and every reference in
 //! it leads somewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::arch::entry::{ArchName, Entry, Scheme};
@@ -100,6 +100,23 @@ impl ArchMap {
         self.entries
             .iter()
             .find(|entry| entry.name.as_str() == name)
+    }
+
+    /// What a machine of one architecture runs without QEMU: itself, the rows that share its base (amd64v3 on amd64), and i386 on amd64.
+    pub fn native_of(&self, host: &ArchName) -> BTreeSet<ArchName> {
+        let base = |name: &ArchName| {
+            let entry = self.get(name.as_str());
+            entry
+                .and_then(|entry| entry.base.clone())
+                .unwrap_or_else(|| name.clone())
+        };
+        let host = base(host);
+        let runs = |name: &ArchName| {
+            let own = base(name);
+            own == host || (host.as_str() == "amd64" && own.as_str() == "i386")
+        };
+        let names = self.entries.iter().map(|entry| entry.name.clone());
+        names.filter(runs).collect()
     }
 
     /// The schemes, in the order of the file.

@@ -105,7 +105,7 @@ impl ArchMap {
         if let Some(title) = title {
             scheme.title = title.value;
         }
-        if let Some(names) = names.filter(|names| !names.is_empty()) {
+        if let Some(names) = names {
             scheme.template_names = names.into_iter().map(|name| name.value).collect();
         }
         scheme.source = source.map(|source| source.value).or(scheme.source.take());

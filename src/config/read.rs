@@ -82,7 +82,7 @@ pub(crate) fn read(
         Some(native) => arch_names(&native, &map, &mut problems)
             .into_iter()
             .collect(),
-        None => default_native(&map, &host),
+        None => map.native_of(&host),
     };
     let dialect = dialect.and_then(|dialect| {
         Dialect::parse(&dialect.value, dialect.place)
@@ -263,23 +263,6 @@ fn arch_names(
         }
     }
     known
-}
-
-/// What a host runs without QEMU: itself, the rows that share its base (amd64v3 on amd64), and i386 on amd64.
-fn default_native(map: &ArchMap, host: &ArchName) -> BTreeSet<ArchName> {
-    let base = |name: &ArchName| {
-        let entry = map.get(name.as_str());
-        entry
-            .and_then(|entry| entry.base.clone())
-            .unwrap_or_else(|| name.clone())
-    };
-    let host = base(host);
-    let runs = |name: &ArchName| {
-        let own = base(name);
-        own == host || (host.as_str() == "amd64" && own.as_str() == "i386")
-    };
-    let names = map.entries().iter().map(|entry| entry.name.clone());
-    names.filter(runs).collect()
 }
 
 fn default_templates() -> Vec<Located<String>> {

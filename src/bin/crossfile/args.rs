@@ -11,6 +11,7 @@ use crate::init::InitArgs;
 use crate::inspect::InspectArgs;
 use crate::lint::LintArgs;
 use crate::man::ManArgs;
+use crate::qemu::QemuArgs;
 use crate::release::{BuildArgs, ManifestArgs, PlanArgs, ReleaseArgs};
 use crate::schema::SchemaArgs;
 use crate::vars::VarsArgs;
@@ -186,6 +187,8 @@ pub(crate) enum Command {
     Vars(VarsArgs),
     /// Look things up in the table of architecture names
     Arch(ArchArgs),
+    /// See to it that this machine runs programs of other architectures
+    Qemu(QemuArgs),
     /// Say what the code of a message means, with an example and its cure
     Explain(ExplainArgs),
     /// Print a JSON Schema, for editors

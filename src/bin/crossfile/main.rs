@@ -18,6 +18,7 @@ mod man;
 mod output;
 mod progress;
 mod project;
+mod qemu;
 #[cfg(feature = "registry")]
 mod registry;
 mod release;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         Command::Completions(args) => complete::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),
         Command::Arch(args) => arch::run(&args, &output),
+        Command::Qemu(args) => qemu::run(&args, &output),
         Command::Schema(args) => schema::run(&args, &output),
     };
     match exit {

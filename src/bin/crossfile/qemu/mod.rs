@@ -1,0 +1,152 @@
+//! `crossfile qemu`: programs of other architectures on this machine.
+
+mod register;
+mod status;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Subcommand;
+use crossfile::emulation::{Binfmt, Mounted, Registration};
+use crossfile::{ArchMap, ArchName, Config, Diagnostic, Overrides, Place};
+
+use crate::complete;
+use crate::output::{Exit, Output};
+use crate::release::ResultFormat;
+use register::RegisterArgs;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct QemuArgs {
+    #[command(subcommand)]
+    command: QemuCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum QemuCommand {
+    /// Say which architectures this machine runs, and by which interpreter
+    ///
+    /// Shows the project's architectures, where its settings say some, else all that QEMU knows.
+    Status {
+        /// These architectures
+        #[arg(value_name = "ARCH", add = complete::arch_names())]
+        arches: Vec<String>,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t)]
+        format: ResultFormat,
+    },
+    /// Have the kernel run programs of other architectures by QEMU; needs root
+    ///
+    /// Registers the project's architectures, where its settings say some, else all whose QEMU is here. What runs already stays as it is.
+    /// Registrations last until the machine is started anew.
+    ///
+    /// Examples:
+    ///   sudo crossfile qemu register
+    ///   sudo crossfile qemu register arm64v8 s390x
+    ///   sudo crossfile qemu register --unregister arm64v8
+    ///   crossfile qemu register --with docker
+    #[command(verbatim_doc_comment)]
+    Register(RegisterArgs),
+}
+
+pub(crate) fn run(args: &QemuArgs, output: &Output) -> io::Result<Exit> {
+    let done = match &args.command {
+        QemuCommand::Status { arches, format } => status::run(arches, *format, output),
+        QemuCommand::Register(args) => register::run(args, output),
+    };
+    match done {
+        Ok(exit) => Ok(exit),
+        Err(Failure::Problems(problems)) => {
+            output.diagnostics(&problems);
+            Ok(Exit::Error)
+        }
+        Err(Failure::Said(what)) => {
+            output.error(&what);
+            Ok(Exit::Error)
+        }
+        Err(Failure::Print(error)) => Err(error),
+    }
+}
+
+/// Why a command ended.
+enum Failure {
+    Problems(Vec<Diagnostic>),
+    Said(String),
+    Print(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Print(error)
+    }
+}
+
+/// What a command is about.
+struct Subject {
+    config: Arc<Config>,
+    /// What was asked for, or what the project says. Nothing where neither says any.
+    arches: Vec<ArchName>,
+    /// What this machine runs as its own.
+    native: BTreeSet<ArchName>,
+}
+
+impl Subject {
+    fn new(arches: &[String], output: &Output) -> Result<Subject, Failure> {
+        let config = crossfile::config_of(&output.folder, &Overrides::default(), &output.inputs());
+        let config = config.map_err(Failure::Problems)?;
+        let mut known: Vec<ArchName> = Vec::new();
+        let mut problems = Vec::new();
+        for name in arches {
+            let found = match config.map.get(name) {
+                Some(entry) => Ok(entry),
+                None => config.map.resolve(name),
+            };
+            match found {
+                Ok(entry) if !known.contains(&entry.name) => known.push(entry.name.clone()),
+                Ok(_) => {}
+                Err(error) => problems.push(error.at(Place::argument(name))),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Failure::Problems(problems));
+        }
+        if arches.is_empty() && config.arches_are_given {
+            known.clone_from(&config.arches);
+        }
+        let native = machine(&config.map).map_err(Failure::Said)?;
+        // A project knows better what its own machine runs, such as 32-bit ARM on some of 64 bits.
+        let native = match native.contains(&config.host) {
+            true => native.union(&config.native).cloned().collect(),
+            false => native,
+        };
+        Ok(Subject {
+            config,
+            arches: known,
+            native,
+        })
+    }
+}
+
+/// What this machine runs as its own.
+fn machine(map: &ArchMap) -> Result<BTreeSet<ArchName>, String> {
+    let host = crossfile::arch::host::detect(&crate::host::evidence());
+    let host = host.map_err(|error| error.to_string())?;
+    let entry = map.platform(&host.platform.to_string());
+    let entry = entry.map_err(|error| error.to_string())?;
+    Ok(map.native_of(&entry.name))
+}
+
+/// The kernel's entries; none where it cannot be asked. The first says whether it can, and is switched on.
+fn entries(binfmt: &Mounted) -> Result<(bool, Vec<Registration>), Failure> {
+    match binfmt.is_there() {
+        true => binfmt
+            .entries()
+            .map_err(|error| Failure::Said(format!("binfmt_misc cannot be read: {error}"))),
+        false => Ok((false, Vec::new())),
+    }
+}
+
+fn is_file(path: &str) -> bool {
+    Path::new(path).is_file()
+}

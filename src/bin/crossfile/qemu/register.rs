@@ -1,0 +1,274 @@
+//! `crossfile qemu register`.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::sync::atomic::Ordering;
+
+use crossfile::backend::{Action, Command};
+use crossfile::emulation::{Binfmt, Handler, HandlerError, Mounted, Registration};
+use crossfile::run::{Events, ExecError, Processes, Resolved, Runner};
+use crossfile::{ArchName, Entry};
+
+use super::{Failure, Subject, is_file};
+use crate::complete;
+use crate::output::{Exit, Output};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RegisterArgs {
+    /// These architectures
+    #[arg(value_name = "ARCH", add = complete::arch_names())]
+    arches: Vec<String>,
+
+    /// Take registrations of crossfile's and QEMU's names away again
+    #[arg(long)]
+    unregister: bool,
+
+    /// Have a container image do it, in the place of the QEMU of this machine: `docker`, or `podman`
+    #[arg(long, value_name = "PROGRAM")]
+    with: Option<String>,
+
+    /// The image of `--with`: tonistiigi/binfmt, multiarch/qemu-user-static, linuxkit/binfmt, or one of theirs from elsewhere
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        requires = "with",
+        default_value = "tonistiigi/binfmt"
+    )]
+    image: String,
+
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<Exit, Failure> {
+    let subject = Subject::new(&args.arches, output)?;
+    let entries = wanted(&subject);
+    if let Some(program) = &args.with {
+        return with(program, args, &entries, output);
+    }
+    let binfmt = Mounted::default();
+    if !binfmt.is_there() {
+        if args.unregister {
+            output.progress("binfmt_misc is not mounted: nothing is registered");
+            return Ok(Exit::Clean);
+        }
+        match args.dry_run {
+            true => output.result("mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc\n")?,
+            false => {
+                binfmt
+                    .mount()
+                    .map_err(|error| refused("binfmt_misc cannot be mounted", &error))?;
+                output.progress("mounted binfmt_misc");
+            }
+        }
+    }
+    let known = super::entries(&binfmt)?.1;
+    match args.unregister {
+        true => unregister(args, &entries, &binfmt, &known, output),
+        false => register(args, &subject, &entries, &binfmt, &known, output),
+    }
+}
+
+/// The rows of the table that it is about: those asked for, or those of the project, else all that QEMU knows; one for each QEMU.
+fn wanted(subject: &Subject) -> Vec<&Entry> {
+    let mut qemus: BTreeMap<String, &Entry> = BTreeMap::new();
+    let asked = |name: &ArchName| subject.arches.is_empty() || subject.arches.contains(name);
+    for entry in subject.config.map.entries() {
+        let foreign = asked(&entry.name) && !subject.native.contains(&entry.name);
+        if let Some(qemu) = entry.get("qemu").filter(|_| foreign) {
+            qemus.entry(qemu.into_owned()).or_insert(entry);
+        }
+    }
+    let mut entries: Vec<&Entry> = qemus.into_values().collect();
+    entries.sort_by_key(|entry| {
+        subject
+            .config
+            .map
+            .entries()
+            .iter()
+            .position(|known| known.name == entry.name)
+    });
+    entries
+}
+
+fn refused(what: &str, error: &std::io::Error) -> Failure {
+    Failure::Said(match error.kind() {
+        ErrorKind::PermissionDenied => {
+            format!(
+                "{what}: this needs root\n  help: run it with sudo; or `--with docker`, which asks the daemon's root"
+            )
+        }
+        _ => format!("{what}: {error}"),
+    })
+}
+
+fn register(
+    args: &RegisterArgs,
+    subject: &Subject,
+    entries: &[&Entry],
+    binfmt: &Mounted,
+    known: &[Registration],
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let mut failed = false;
+    for entry in entries {
+        let handler = match Handler::of(entry, &is_file) {
+            Ok(handler) => handler,
+            // Nobody asked for this one.
+            Err(HandlerError::Missing(_)) if subject.arches.is_empty() => continue,
+            Err(error) => {
+                output.error(&format!(
+                    "{}: {error}\n  help: on Debian `apt-get install qemu-user-static`, or `crossfile qemu register --with docker {}`",
+                    entry.name, entry.name
+                ));
+                failed = true;
+                continue;
+            }
+        };
+        let own = &handler.registration;
+        let head = own.pattern.example();
+        let runs = known
+            .iter()
+            .find(|known| known.enabled && known.is_fixed() && known.pattern.fits(&head));
+        if let Some(runs) = runs {
+            output.progress(&format!(
+                "{}: runs already, by {} ({})",
+                entry.name, runs.interpreter, runs.name
+            ));
+            continue;
+        }
+        let line = own.line().map_err(Failure::Said)?;
+        let replaces = known.iter().find(|known| known.name == own.name);
+        if args.dry_run {
+            if replaces.is_some() {
+                output.result(format!("echo -1 > /proc/sys/fs/binfmt_misc/{}\n", own.name))?;
+            }
+            output.result(format!(
+                "echo '{line}' > /proc/sys/fs/binfmt_misc/register\n"
+            ))?;
+            continue;
+        }
+        let what = format!("{} cannot be registered", entry.name);
+        if replaces.is_some() {
+            binfmt
+                .remove(&own.name)
+                .map_err(|error| refused(&what, &error))?;
+        }
+        binfmt.add(&line).map_err(|error| refused(&what, &error))?;
+        output.progress(&format!(
+            "{}: registered {} as {}",
+            entry.name, own.interpreter, own.name
+        ));
+    }
+    Ok(match failed {
+        true => Exit::Error,
+        false => Exit::Clean,
+    })
+}
+
+fn unregister(
+    args: &RegisterArgs,
+    entries: &[&Entry],
+    binfmt: &Mounted,
+    known: &[Registration],
+    output: &Output,
+) -> Result<Exit, Failure> {
+    for entry in entries {
+        let name = format!("qemu-{}", entry.get("qemu").unwrap_or_default());
+        if !known.iter().any(|known| known.name == name) {
+            output.progress(&format!("{}: {name} is not registered", entry.name));
+            continue;
+        }
+        if args.dry_run {
+            output.result(format!("echo -1 > /proc/sys/fs/binfmt_misc/{name}\n"))?;
+            continue;
+        }
+        let removed = binfmt.remove(&name);
+        let what = format!("{name} cannot be taken away");
+        removed.map_err(|error| refused(&what, &error))?;
+        output.progress(&format!("{}: took {name} away", entry.name));
+    }
+    Ok(Exit::Clean)
+}
+
+/// Shows what a command prints.
+struct Shown<'a>(&'a Output);
+
+impl Events for Shown<'_> {
+    fn output(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
+
+    fn line(&self, line: &str) {
+        self.0.progress(line);
+    }
+
+    fn command(&self, command: &Resolved) {
+        self.0.progress(&format!("+ {command}"));
+    }
+}
+
+/// Has an image register what it brings along.
+fn with(
+    program: &str,
+    args: &RegisterArgs,
+    entries: &[&Entry],
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let words = container(args, entries).map_err(Failure::Said)?;
+    if args.dry_run {
+        let words = std::iter::once(program).chain(words.iter().map(String::as_str));
+        let line = shlex::try_join(words).map_err(|error| Failure::Said(error.to_string()))?;
+        output.result(format!("{line}\n"))?;
+        return Ok(Exit::Clean);
+    }
+    let command = Command::new(program, words);
+    let interrupted = crate::release::interrupts();
+    let cancelled = || interrupted.load(Ordering::SeqCst);
+    let runner = Processes::new(&output.folder, std::env::temp_dir(), &cancelled);
+    match runner.run(&Action::Command(command), &Shown(output)) {
+        Ok(_) => Ok(Exit::Clean),
+        Err(ExecError::Cancelled) => Ok(Exit::Interrupted),
+        Err(error) => Err(Failure::Said(error.to_string())),
+    }
+}
+
+/// What the program gets. The images differ in what they are told.
+fn container(args: &RegisterArgs, entries: &[&Entry]) -> Result<Vec<String>, String> {
+    let path = args.image.split(['@']).next().unwrap_or_default();
+    let name = path.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+    let name = name.map_or(path, |(name, _)| name);
+    let names: Vec<String> = entries
+        .iter()
+        .filter_map(|entry| Some(entry.get("binfmt")?.into_owned()))
+        .collect();
+    let own: Vec<String> = if name.ends_with("tonistiigi/binfmt") {
+        if names.is_empty() {
+            return Err("none of these needs QEMU on this machine".to_string());
+        }
+        let verb = match args.unregister {
+            true => "--uninstall",
+            false => "--install",
+        };
+        vec![verb.to_string(), names.join(",")]
+    } else if name.ends_with("multiarch/qemu-user-static") {
+        match args.unregister {
+            true => vec!["--reset".to_string()],
+            false => ["--reset", "-p", "yes"].map(str::to_string).to_vec(),
+        }
+    } else if name.ends_with("linuxkit/binfmt") && !args.unregister {
+        Vec::new()
+    } else {
+        return Err(format!(
+            "`{}` is no image of which it is known what it is to be told{}",
+            args.image,
+            match args.unregister {
+                true => " to take registrations away",
+                false => "",
+            }
+        ));
+    };
+    let run = ["run", "--rm", "--privileged", args.image.as_str()];
+    Ok(run.into_iter().map(str::to_string).chain(own).collect())
+}
