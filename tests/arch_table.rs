@@ -3,7 +3,8 @@
 
 #![allow(
     clippy::unwrap_used,
-    reason = "a test that cannot read its fixture should panic"
+    clippy::print_stderr,
+    reason = "a test that cannot read its fixture should panic, and says when it is skipped"
 )]
 
 mod support;
@@ -118,6 +119,80 @@ fn every_row_and_value_is_as_collected() {
         }
     }
     assert_eq!(compared, 31 * COLLECTED.len());
+}
+
+#[test]
+fn how_programs_begin_is_as_qemu_and_debian_say() {
+    use crossfile::emulation::Pattern;
+    let text = include_str!("data/qemu_binfmt.tsv");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let rows: BTreeMap<&str, Vec<&str>> = lines
+        .map(|line| line.split('\t').collect::<Vec<_>>())
+        .map(|cells| (cells[0], cells))
+        .collect();
+    let mut compared = 0;
+    let mut debian = Vec::new();
+    for file in std::fs::read_dir("/usr/lib/binfmt.d").into_iter().flatten() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let name = name
+            .strip_prefix("qemu-")
+            .and_then(|name| name.strip_suffix(".conf"));
+        if let Some(name) = name {
+            let line = std::fs::read_to_string(&path).unwrap();
+            let fields: Vec<&str> = line.split(':').collect();
+            debian.push((
+                name.to_string(),
+                Pattern::new(fields[4], fields[5]).unwrap(),
+            ));
+        }
+    }
+    for entry in ArchMap::builtin().entries() {
+        let text = |scheme| entry.get(scheme).map(|value| value.into_owned());
+        let Some(qemu) = text("qemu") else {
+            assert_eq!(text("binfmt-magic"), None, "{}", entry.name);
+            continue;
+        };
+        let ours = Pattern::new(
+            &text("binfmt-magic").unwrap(),
+            &text("binfmt-mask").unwrap(),
+        );
+        let ours = ours.unwrap();
+        let row = &rows[&*qemu];
+        assert_eq!(
+            ours,
+            Pattern::new(row[8], row[9]).unwrap(),
+            "{}",
+            entry.name
+        );
+        // The head of an ELF file: class, byte order and machine.
+        let (class, order) = (ours.magic[4], ours.magic[5]);
+        let machine = [ours.magic[18], ours.magic[19]];
+        let machine = match order {
+            1 => u16::from_le_bytes(machine),
+            _ => u16::from_be_bytes(machine),
+        };
+        let bits = if class == 1 { "32" } else { "64" };
+        let endian = if order == 1 { "little" } else { "big" };
+        assert_eq!(text("bits").as_deref(), Some(bits), "{}", entry.name);
+        assert_eq!(text("endian").as_deref(), Some(endian), "{}", entry.name);
+        assert_eq!(
+            text("elf-machine"),
+            Some(machine.to_string()),
+            "{}",
+            entry.name
+        );
+        compared += 1;
+        // Debian's QEMU is of another version, which looks at fewer bytes here and there.
+        for (name, theirs) in &debian {
+            let fits = theirs.fits(&ours.example());
+            assert_eq!(fits, name == &qemu, "{} {name}", entry.name);
+        }
+    }
+    assert_eq!(compared, 21);
+    if debian.is_empty() {
+        eprintln!("skipped: no qemu-user-static of Debian");
+    }
 }
 
 #[test]

@@ -67,4 +67,81 @@ impl Handler {
         })
     }
 
+    /// What is missing for containers to run its programs.
+    pub fn needed<'a>(&self, known: &'a [Registration]) -> Needed<'a> {
+        let head = self.registration.pattern.example();
+        let counts = |known: &&Registration| known.enabled && known.pattern.fits(&head);
+        match known.iter().find(counts).filter(|known| known.is_fixed()) {
+            Some(known) => Needed::Nothing(known),
+            None => Needed::Entry {
+                replaces: known
+                    .iter()
+                    .any(|known| known.name == self.registration.name),
+            },
+        }
+    }
+}
+
+/// What is missing for programs to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed<'a> {
+    /// Nothing: this entry runs them.
+    Nothing(&'a Registration),
+    /// The handler's entry.
+    Entry {
+        /// Whether there is one of its name, which is to be taken away first.
+        replaces: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::ArchMap;
+
+    fn handler(there: &str) -> Result<Handler, HandlerError> {
+        let map = ArchMap::builtin();
+        Handler::of(map.get("arm32v7").unwrap(), &|path| path == there)
+    }
+
+    #[test]
+    fn flags_go_with_the_place_of_the_interpreter() {
+        for (path, flags) in [
+            ("/usr/libexec/qemu-binfmt/arm-binfmt-P", "POF"),
+            ("/usr/bin/qemu-arm-static", "F"),
+            ("/usr/local/bin/qemu-arm", "F"),
+        ] {
+            let own = handler(path).unwrap().registration;
+            assert_eq!((&*own.interpreter, &*own.flags), (path, flags));
+            assert_eq!(own.name, "qemu-arm");
+        }
+        assert_eq!(
+            handler("/usr/bin/qemu-armeb-static"),
+            Err(HandlerError::Missing("arm".to_string()))
+        );
+    }
+
+    #[test]
+    fn only_the_entry_that_the_kernel_takes_counts() {
+        let own = handler("/usr/bin/qemu-arm-static").unwrap();
+        let entry = |name: &str, flags: &str, enabled| Registration {
+            name: name.to_string(),
+            flags: flags.to_string(),
+            enabled,
+            ..own.registration.clone()
+        };
+        let fixed = entry("rosetta", "CF", true);
+        let known = [fixed.clone()];
+        assert_eq!(own.needed(&known), Needed::Nothing(&fixed));
+        for (newest, replaces) in [
+            (entry("other", "", true), false),
+            (entry("qemu-arm", "P", true), true),
+        ] {
+            let known = [newest, fixed.clone()];
+            assert_eq!(own.needed(&known), Needed::Entry { replaces });
+        }
+        let known = [entry("qemu-arm", "F", false)];
+        assert_eq!(own.needed(&known), Needed::Entry { replaces: true });
+        assert_eq!(own.needed(&[]), Needed::Entry { replaces: false });
+    }
 }

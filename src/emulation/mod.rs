@@ -11,6 +11,6 @@ mod mounted;
 mod status;
 
 pub use binfmt::{Pattern, Registration};
-pub use handlers::{Handler, HandlerError};
+pub use handlers::{Handler, HandlerError, Needed};
 pub use mounted::{Binfmt, Mounted};
 pub use status::{Emulation, Row, survey};

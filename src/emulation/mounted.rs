@@ -20,11 +20,17 @@ pub trait Binfmt {
     /// The kernel has none, or this needs root.
     fn mount(&self) -> io::Result<()>;
 
-    /// Its entries by magic, by name; whether it is switched on as a whole.
+    /// Whether it is switched on as a whole, and its entries by magic, the newest first: the first that fits is the one that counts.
     ///
     /// # Errors
     /// It cannot be read.
     fn entries(&self) -> io::Result<(bool, Vec<Registration>)>;
+
+    /// Switches it on as a whole.
+    ///
+    /// # Errors
+    /// This needs root.
+    fn enable(&self) -> io::Result<()>;
 
     /// Adds an entry. One of that name must not be there.
     ///
@@ -116,8 +122,13 @@ impl Binfmt for Mounted {
                 Err(error) => return Err(error),
             }
         }
-        entries.sort_by(|left, right| left.name.cmp(&right.name));
+        // In the order of the folder, which is that in which the kernel searches.
+        // Source: fs/binfmt_misc.c adds entries to the front of its list, fs/libfs.c to the front of the folder; seen on Linux 6.18.
         Ok((status.trim() == "enabled", entries))
+    }
+
+    fn enable(&self) -> io::Result<()> {
+        self.write(&self.folder.join("status"), "1")
     }
 
     fn add(&self, line: &str) -> io::Result<()> {

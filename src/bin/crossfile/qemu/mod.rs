@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use crossfile::emulation::{Binfmt, Mounted, Registration};
-use crossfile::{ArchMap, ArchName, Config, Diagnostic, Overrides, Place};
+use crossfile::{ArchMap, ArchName, Config, Diagnostic, Entry, Overrides, Place};
 
 use crate::complete;
 use crate::output::{Exit, Output};
@@ -103,9 +103,18 @@ impl Subject {
                 None => config.map.resolve(name),
             };
             match found {
-                Ok(entry) if !known.contains(&entry.name) => known.push(entry.name.clone()),
-                Ok(_) => {}
-                Err(error) => problems.push(error.at(Place::argument(name))),
+                Ok(entry) => known.push(entry.name.clone()),
+                Err(error) => {
+                    // QEMU has one `arm` for what the table tells apart.
+                    let is_qemus =
+                        |entry: &&Entry| entry.get("qemu").is_some_and(|own| own == **name);
+                    let rows = config.map.entries().iter().filter(is_qemus);
+                    let before = known.len();
+                    known.extend(rows.map(|entry| entry.name.clone()));
+                    if known.len() == before {
+                        problems.push(error.at(Place::argument(name)));
+                    }
+                }
             }
         }
         if !problems.is_empty() {

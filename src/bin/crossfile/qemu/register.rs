@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
 
 use crossfile::backend::{Action, Command};
-use crossfile::emulation::{Binfmt, Handler, HandlerError, Mounted, Registration};
+use crossfile::emulation::{Binfmt, Handler, HandlerError, Mounted, Needed, Registration, survey};
 use crossfile::run::{Events, ExecError, Processes, Resolved, Runner};
 use crossfile::{ArchName, Entry};
 
@@ -44,8 +44,12 @@ pub(super) struct RegisterArgs {
 pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<Exit, Failure> {
     let subject = Subject::new(&args.arches, output)?;
     let entries = wanted(&subject);
+    if entries.is_empty() {
+        output.progress("none of these needs QEMU on this machine");
+        return Ok(Exit::Clean);
+    }
     if let Some(program) = &args.with {
-        return with(program, args, &entries, output);
+        return with(program, args, &subject, &entries, output);
     }
     let binfmt = Mounted::default();
     if !binfmt.is_there() {
@@ -63,7 +67,17 @@ pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<Exit, Failure>
             }
         }
     }
-    let known = super::entries(&binfmt)?.1;
+    let (enabled, known) = super::entries(&binfmt)?;
+    if binfmt.is_there() && !enabled && !args.unregister {
+        match args.dry_run {
+            true => output.result("echo 1 > /proc/sys/fs/binfmt_misc/status\n")?,
+            false => {
+                let switched = binfmt.enable();
+                switched.map_err(|error| refused("binfmt_misc cannot be switched on", &error))?;
+                output.progress("switched binfmt_misc on");
+            }
+        }
+    }
     match args.unregister {
         true => unregister(args, &entries, &binfmt, &known, output),
         false => register(args, &subject, &entries, &binfmt, &known, output),
@@ -99,6 +113,10 @@ fn refused(what: &str, error: &std::io::Error) -> Failure {
                 "{what}: this needs root\n  help: run it with sudo; or `--with docker`, which asks the daemon's root"
             )
         }
+        // The kernel knows no file system of that name.
+        _ if error.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error()) => format!(
+            "{what}: this kernel has none\n  help: `sudo modprobe binfmt_misc`, where it is a module"
+        ),
         _ => format!("{what}: {error}"),
     })
 }
@@ -127,21 +145,19 @@ fn register(
             }
         };
         let own = &handler.registration;
-        let head = own.pattern.example();
-        let runs = known
-            .iter()
-            .find(|known| known.enabled && known.is_fixed() && known.pattern.fits(&head));
-        if let Some(runs) = runs {
-            output.progress(&format!(
-                "{}: runs already, by {} ({})",
-                entry.name, runs.interpreter, runs.name
-            ));
-            continue;
-        }
+        let replaces = match handler.needed(known) {
+            Needed::Entry { replaces } => replaces,
+            Needed::Nothing(runs) => {
+                output.progress(&format!(
+                    "{}: runs already, by {} ({})",
+                    entry.name, runs.interpreter, runs.name
+                ));
+                continue;
+            }
+        };
         let line = own.line().map_err(Failure::Said)?;
-        let replaces = known.iter().find(|known| known.name == own.name);
         if args.dry_run {
-            if replaces.is_some() {
+            if replaces {
                 output.result(format!("echo -1 > /proc/sys/fs/binfmt_misc/{}\n", own.name))?;
             }
             output.result(format!(
@@ -150,7 +166,7 @@ fn register(
             continue;
         }
         let what = format!("{} cannot be registered", entry.name);
-        if replaces.is_some() {
+        if replaces {
             binfmt
                 .remove(&own.name)
                 .map_err(|error| refused(&what, &error))?;
@@ -213,10 +229,11 @@ impl Events for Shown<'_> {
 fn with(
     program: &str,
     args: &RegisterArgs,
+    subject: &Subject,
     entries: &[&Entry],
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let words = container(args, entries).map_err(Failure::Said)?;
+    let words = container(args, subject, entries).map_err(Failure::Said)?;
     if args.dry_run {
         let words = std::iter::once(program).chain(words.iter().map(String::as_str));
         let line = shlex::try_join(words).map_err(|error| Failure::Said(error.to_string()))?;
@@ -228,24 +245,53 @@ fn with(
     let cancelled = || interrupted.load(Ordering::SeqCst);
     let runner = Processes::new(&output.folder, std::env::temp_dir(), &cancelled);
     match runner.run(&Action::Command(command), &Shown(output)) {
-        Ok(_) => Ok(Exit::Clean),
+        Ok(_) if args.unregister => Ok(Exit::Clean),
+        Ok(_) => judged(subject, entries, output),
         Err(ExecError::Cancelled) => Ok(Exit::Interrupted),
         Err(error) => Err(Failure::Said(error.to_string())),
     }
 }
 
+/// Looks whether an image did what it was started for: tonistiigi/binfmt says what failed, and exits with 0.
+fn judged(subject: &Subject, entries: &[&Entry], output: &Output) -> Result<Exit, Failure> {
+    let (enabled, known) = super::entries(&Mounted::default())?;
+    let known = match enabled {
+        true => known,
+        false => Vec::new(),
+    };
+    let rows = survey(&subject.config.map, &|_| false, &known, &is_file);
+    let lacking = rows
+        .iter()
+        .filter(|row| !row.emulation.runs() && entries.iter().any(|entry| entry.name == row.arch));
+    let lacking: Vec<&str> = lacking.map(|row| row.arch.as_str()).collect();
+    if !lacking.is_empty() {
+        // No error: the daemon may be elsewhere, or in a virtual machine, with a kernel of its own.
+        output.progress(&format!(
+            "this machine's kernel does not run {}: that is right where the daemon has another kernel",
+            lacking.join(", ")
+        ));
+    }
+    Ok(Exit::Clean)
+}
+
 /// What the program gets. The images differ in what they are told.
-fn container(args: &RegisterArgs, entries: &[&Entry]) -> Result<Vec<String>, String> {
+fn container(
+    args: &RegisterArgs,
+    subject: &Subject,
+    entries: &[&Entry],
+) -> Result<Vec<String>, String> {
     let path = args.image.split(['@']).next().unwrap_or_default();
     let name = path.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
     let name = name.map_or(path, |(name, _)| name);
-    let names: Vec<String> = entries
-        .iter()
-        .filter_map(|entry| Some(entry.get("binfmt")?.into_owned()))
-        .collect();
     let own: Vec<String> = if name.ends_with("tonistiigi/binfmt") {
-        if names.is_empty() {
-            return Err("none of these needs QEMU on this machine".to_string());
+        let mut names = Vec::new();
+        for entry in entries {
+            match entry.get("binfmt") {
+                Some(name) => names.push(name.into_owned()),
+                // Nobody asked for this one.
+                None if subject.arches.is_empty() => {}
+                None => return Err(format!("{path} has no QEMU for {}", entry.name)),
+            }
         }
         let verb = match args.unregister {
             true => "--uninstall",
@@ -260,12 +306,16 @@ fn container(args: &RegisterArgs, entries: &[&Entry]) -> Result<Vec<String>, Str
     } else if name.ends_with("linuxkit/binfmt") && !args.unregister {
         Vec::new()
     } else {
+        let undo = match args.unregister {
+            true => " to take registrations away",
+            false => "",
+        };
         return Err(format!(
-            "`{}` is no image of which it is known what it is to be told{}",
+            "what to tell `{}`{undo} is not known\n  help: it is for tonistiigi/binfmt and multiarch/qemu-user-static{}",
             args.image,
             match args.unregister {
-                true => " to take registrations away",
-                false => "",
+                true => "",
+                false => ", and for linuxkit/binfmt, which is told nothing",
             }
         ));
     };
