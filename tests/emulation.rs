@@ -18,12 +18,14 @@ mod support;
 use std::collections::BTreeMap;
 use std::env::var;
 use std::fs::Permissions;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use crossfile::emulation::Registration;
 use lab::{Docker, Lab};
+use support::page::{Page, Stage};
 use support::{Run, Scratch};
 
 /// A shell as root of a user namespace with a `binfmt_misc` of its own.
@@ -67,8 +69,33 @@ impl Machine {
         ))
     }
 
+    /// The same as long as it is held, for programs that enter it.
+    fn open(&self) -> Namespace {
+        let script = "mount -t tmpfs t /proc/sys/fs/binfmt_misc
+             mount -t binfmt_misc b /proc/sys/fs/binfmt_misc && echo ready && exec sleep 120";
+        let mut child = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-uc", script])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Namespace(child)
+    }
+
     fn root(&self, name: &str, package: &Path) {
         root(&self.scratch, name, package);
+    }
+}
+
+struct Namespace(Child);
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
     }
 }
 
@@ -271,6 +298,42 @@ fn without_root_it_says_so() {
             .contains("this needs root\n  help: run it with sudo; or `--with docker`"),
         "{}",
         run.stderr
+    );
+}
+
+#[test]
+fn the_page_about_it_says_what_is_printed() {
+    let (Some(_), Some(machine)) = (foreign(), Machine::new()) else {
+        return;
+    };
+    let namespace = machine.open();
+    let sudo = machine.scratch.join("bin/sudo");
+    std::fs::create_dir(machine.scratch.join("bin")).unwrap();
+    std::fs::write(&sudo, "#!/bin/sh\nexec \"$@\"\n").unwrap();
+    std::fs::set_permissions(&sudo, Permissions::from_mode(0o755)).unwrap();
+    let target = format!("--target={}", namespace.0.id());
+    let before = [
+        "nsenter",
+        &target,
+        "--user",
+        "--mount",
+        "--preserve-credentials",
+    ];
+    let page = Page::open("docs/emulation.md");
+    let played = page.play_on(&Stage {
+        has: "kernel",
+        before: before.map(str::to_string).to_vec(),
+        path: vec![machine.scratch.join("bin")],
+        ..Stage::default()
+    });
+    if var("CROSSFILE_BLESS").is_ok() {
+        std::fs::write(Page::top().join("docs/emulation.md"), played.text).unwrap();
+        return;
+    }
+    assert!(
+        played.differences.is_empty(),
+        "{}",
+        played.differences.join("\n")
     );
 }
 

@@ -1,4 +1,6 @@
 //! A page of Markdown whose code blocks are run: its blocks, and its `console` blocks played as a reader would type them.
+//!
+//! In what a command is said to print, `…` stands for what differs from run to run, and a line of it alone for any lines.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -78,6 +80,11 @@ impl Page {
     /// Plays the `console` blocks in order, in one scratch folder, and says what prints something else. A `cd` lasts until
     /// the end of the page, as in a terminal; nothing else of a shell outlives its command.
     pub fn play(&self) -> Played {
+        self.play_on(&Stage::default())
+    }
+
+    /// The same where there is more than anywhere, for blocks that ask for it.
+    pub fn play_on(&self, stage: &Stage) -> Played {
         let scratch = Scratch::new();
         let mut played = Played {
             text: String::new(),
@@ -92,6 +99,7 @@ impl Page {
             folder_file: scratch.join("folder"),
             home,
             temporary,
+            stage,
         };
         let mut folder = scratch.join("work");
         fs::create_dir(&folder).unwrap();
@@ -106,13 +114,15 @@ impl Page {
                 .take_while(|(_, line)| !line.starts_with("```"));
             let body: Vec<&str> = body.map(|(_, line)| line).collect();
             match language {
-                "console" => {
+                _ if stage.plays(language) => {
                     for step in self.steps(index + 2, &body) {
                         let printed = shell.run(&step.command, &mut folder);
                         played.text.push_str(&step.typed);
-                        played.text.push_str(&printed);
                         played.commands += 1;
-                        if printed != step.output {
+                        if fits(&step.output, &printed) {
+                            played.text.push_str(&step.output);
+                        } else {
+                            played.text.push_str(&printed);
                             played.differences.push(format!(
                                 "{}:{}: $ {}\n--- the page says\n{}--- it prints\n{printed}",
                                 self.name, step.line, step.command, step.output
@@ -167,26 +177,101 @@ pub struct Played {
     pub differences: Vec<String>,
 }
 
-struct Shell {
+/// What there is for the blocks of a page beside the command.
+#[derive(Default)]
+pub struct Stage {
+    /// What blocks may ask for: the word after `console`.
+    pub has: &'static str,
+    /// Words before each shell, as of a program that runs it elsewhere.
+    pub before: Vec<String>,
+    /// Folders before all others on PATH.
+    pub path: Vec<PathBuf>,
+    pub env: Vec<(String, String)>,
+    /// Names of the page that stand for others here.
+    pub names: Vec<(&'static str, String)>,
+}
+
+impl Stage {
+    fn plays(&self, language: &str) -> bool {
+        match language.strip_prefix("console") {
+            Some("") => true,
+            Some(word) => !self.has.is_empty() && word.trim_start() == self.has,
+            None => false,
+        }
+    }
+
+    fn real(&self, text: &str) -> String {
+        let one = |text: String, (name, real): &(&str, String)| text.replace(name, real);
+        self.names.iter().fold(text.to_string(), one)
+    }
+
+    fn of_page(&self, text: &str) -> String {
+        let one = |text: String, (name, real): &(&str, String)| text.replace(real, name);
+        self.names.iter().fold(text.to_string(), one)
+    }
+}
+
+/// Whether this was printed as the page says.
+fn fits(page: &str, printed: &str) -> bool {
+    let page: Vec<&str> = page.lines().collect();
+    let printed: Vec<&str> = printed.lines().collect();
+    lines_fit(&page, &printed)
+}
+
+fn lines_fit(page: &[&str], printed: &[&str]) -> bool {
+    match page.split_first() {
+        None => printed.is_empty(),
+        Some((&"…", rest)) => (0..=printed.len()).any(|skip| lines_fit(rest, &printed[skip..])),
+        Some((line, rest)) => match printed.split_first() {
+            Some((first, more)) => line_fits(line, first) && lines_fit(rest, more),
+            None => false,
+        },
+    }
+}
+
+fn line_fits(page: &str, printed: &str) -> bool {
+    let mut parts = page.split('…');
+    let Some(mut rest) = parts.next().and_then(|first| printed.strip_prefix(first)) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+struct Shell<'a> {
     folder_file: PathBuf,
     home: PathBuf,
     /// Where `mktemp` makes its folders, so that they go with the page's.
     temporary: PathBuf,
+    stage: &'a Stage,
 }
 
-impl Shell {
+impl Shell<'_> {
     /// Runs a command in the folder and follows it where it goes. The environment is the same on every machine, so that
     /// the names of commits are too.
     fn run(&self, command: &str, folder: &mut PathBuf) -> String {
         let program = Path::new(env!("CARGO_BIN_EXE_crossfile"));
-        let path = format!(
-            "{}:{}",
-            program.parent().unwrap().display(),
-            std::env::var("PATH").unwrap()
-        );
+        let inherited = std::env::var("PATH").unwrap();
+        let path = self.stage.path.iter().cloned();
+        let path = path
+            .chain([program.parent().unwrap().to_path_buf()])
+            .chain(std::env::split_paths(&inherited));
+        let path = std::env::join_paths(path).unwrap();
+        let command = self.stage.real(command);
         let script = format!("exec 2>&1\ntrap 'pwd >\"$FOLDER_FILE\"' EXIT\n{command}");
-        let output = Command::new("bash")
-            .args(["-c", &script])
+        let mut words = self.stage.before.clone();
+        words.extend(["bash", "-c", &script].map(str::to_string));
+        let output = Command::new(&words[0])
+            .args(&words[1..])
             .current_dir(&*folder)
             .env_clear()
             .env("PATH", path)
@@ -207,11 +292,14 @@ impl Shell {
                     (format!("GIT_{who}_DATE"), "2026-01-02T03:04:05Z"),
                 ]
             }))
+            .envs(self.stage.env.iter().map(|(name, value)| (name, value)))
             .output()
             .unwrap();
         let went = fs::read_to_string(&self.folder_file).unwrap();
         *folder = PathBuf::from(went.trim_end_matches('\n'));
-        let mut printed = String::from_utf8(output.stdout).unwrap();
+        let mut printed = self
+            .stage
+            .of_page(&String::from_utf8(output.stdout).unwrap());
         if !printed.is_empty() && !printed.ends_with('\n') {
             printed.push('\n');
         }
