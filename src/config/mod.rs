@@ -305,7 +305,7 @@ pub struct Config {
     pub image: ImageSettings,
     /// What builds.
     pub backend: Option<Located<String>>,
-    /// A Dockerfile that is no template and serves all architectures.
+    /// A Dockerfile that is no template and serves all architectures, or, with names in it, one for each.
     pub dockerfile: Option<Located<String>>,
     /// For an architecture those whose base images may take its own's place, in order.
     pub fallbacks: BTreeMap<ArchName, Vec<ArchName>>,

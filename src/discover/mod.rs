@@ -285,8 +285,10 @@ impl Walk<'_> {
                     }
                 }
                 // The settings that hold here may be those of a folder above.
+                let by_hand =
+                    |config: &Config| config.arch.values().any(|own| own.dockerfile.is_some());
                 if let Some(config) = &settings.config
-                    && config.dockerfile.is_some()
+                    && (config.dockerfile.is_some() || by_hand(config))
                 {
                     let own = (folder.to_path_buf(), Arc::clone(config));
                     self.discovery.plain.push(own);

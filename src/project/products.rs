@@ -9,7 +9,7 @@ use crate::arch::ArchName;
 use crate::config::{Cell, Config};
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::document::Located;
-use crate::expand::{Expander, parse};
+use crate::expand::{Expander, Pattern, parse};
 use crate::read;
 use crate::template::Parsed;
 
@@ -109,52 +109,89 @@ impl Project {
             });
         }
         for (folder, config) in self.trees.iter().flat_map(|tree| &tree.discovery.plain) {
-            let Some(named) = &config.dockerfile else {
-                continue;
-            };
-            let beside = named.place.source().path().parent().unwrap_or(folder);
-            let dockerfile = beside.join(&named.value);
-            let known = |product: &Product| product.source == dockerfile;
-            if products.iter().any(known) {
-                continue;
+            let plain = plain(folder, config, arches(config), &products);
+            match plain {
+                Ok(product) => products.extend(product),
+                Err(found) => problems.extend(found),
             }
-            if !dockerfile.is_file() {
-                problems.push(not_there(named));
-                continue;
-            }
-            let cells = config.chosen_cells(arches(config));
-            let files = cells.into_iter().map(|cell| {
-                let by_hand = config.arch.get(&cell.arch);
-                let own = by_hand.and_then(|own| own.dockerfile.as_ref());
-                let dockerfile = match own {
-                    Some(written) => by_hand_file(beside, written)?,
-                    None => dockerfile.clone(),
-                };
-                let text = None;
-                Ok(BuildFile {
-                    cell,
-                    dockerfile,
-                    text,
-                })
-            });
-            let files: Vec<Result<BuildFile, Box<Diagnostic>>> = files.collect();
-            let mut good = Vec::new();
-            for file in files {
-                match file {
-                    Ok(file) => good.push(file),
-                    Err(problem) => problems.push(*problem),
-                }
-            }
-            products.push(Product {
-                config: Arc::clone(config),
-                source: dockerfile,
-                context: beside.to_path_buf(),
-                files: good,
-                left_out: left_out(config, arches(config)),
-            });
         }
         (products, problems)
     }
+}
+
+/// What is built where the settings name Dockerfiles and not a template; nothing where a template is there that they belong to.
+fn plain(
+    folder: &Path,
+    config: &Arc<Config>,
+    arches: &[ArchName],
+    products: &[Product],
+) -> Result<Option<Product>, Vec<Diagnostic>> {
+    let named = config.dockerfile.as_ref();
+    let by_hand = config.arch.values().find_map(|own| own.dockerfile.as_ref());
+    let Some(place) = named.or(by_hand).map(|named| &named.place) else {
+        return Ok(None);
+    };
+    let settings = place.source().path();
+    let beside = settings.parent().unwrap_or(folder);
+    let pattern = named.map(|named| Pattern::parse(named, config, &[]));
+    let pattern = pattern.transpose()?;
+    let source = match (named, &pattern) {
+        (Some(named), Some(Pattern::Constant(..))) => beside.join(&named.value),
+        _ => settings.to_path_buf(),
+    };
+    // Single architectures are written by hand beside a template, which may lie further down and have settings of its own.
+    let is_told = |product: &Product| {
+        product.source == source || (named.is_none() && product.source.starts_with(beside))
+    };
+    if products.iter().any(is_told) {
+        return Ok(None);
+    }
+    let mut files = Vec::new();
+    let mut problems: Vec<Diagnostic> = Vec::new();
+    for cell in config.chosen_cells(arches) {
+        let own = config.arch.get(&cell.arch);
+        let file = match (own.and_then(|own| own.dockerfile.as_ref()), &pattern) {
+            (Some(written), _) => by_hand_file(beside, written),
+            (None, Some(pattern)) => {
+                let Some(context) = config.context(&cell) else {
+                    continue;
+                };
+                let name = pattern.render(&cell, &context);
+                name.and_then(|name| there(beside.join(&name), &name, pattern.place()))
+            }
+            (None, None) => {
+                let message = format!(
+                    "nothing says which Dockerfile `{}` is built from",
+                    cell.arch
+                );
+                let help = format!(
+                    "write `dockerfile = \"Dockerfile.{0}\"` under [arch.{0}], or for all of them `dockerfile = \"Dockerfile.{{{{arch}}}}\"`",
+                    cell.arch
+                );
+                let problem = Diagnostic::error(Code::NoImage, place.clone(), message);
+                Err(Box::new(problem.help(help)))
+            }
+        };
+        match file {
+            Ok(dockerfile) => files.push(BuildFile {
+                cell,
+                dockerfile,
+                text: None,
+            }),
+            Err(problem) if !problems.contains(&problem) => problems.push(*problem),
+            Err(_) => {}
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Some(Product {
+        config: Arc::clone(config),
+        source,
+        context: beside.to_path_buf(),
+        files,
+        left_out: left_out(config, arches),
+    }))
 }
 
 /// The cells of the architectures that a project lists and that were not asked for.
@@ -171,12 +208,21 @@ fn by_hand_file(folder: &Path, written: &Located<String>) -> Result<PathBuf, Box
     let settings = written.place.source().path().parent();
     let folders = [Some(folder), settings].into_iter().flatten();
     let mut files = folders.map(|folder| folder.join(&written.value));
-    files
-        .find(|file| file.is_file())
-        .ok_or_else(|| Box::new(not_there(written)))
+    let found = files.find(|file| file.is_file());
+    match found {
+        Some(file) => Ok(file),
+        None => there(folder.join(&written.value), &written.value, &written.place),
+    }
 }
 
-fn not_there(written: &Located<String>) -> Diagnostic {
-    let message = format!("there is no file `{}`", written.value);
-    Diagnostic::error(Code::Io, written.place.clone(), message)
+fn there(file: PathBuf, name: &str, place: &Place) -> Result<PathBuf, Box<Diagnostic>> {
+    if file.is_file() {
+        return Ok(file);
+    }
+    let message = format!("there is no file `{name}`");
+    Err(Box::new(Diagnostic::error(
+        Code::Io,
+        place.clone(),
+        message,
+    )))
 }

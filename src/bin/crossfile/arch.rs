@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::args::{ArchArgs, ArchCommand, TableFormat};
 use crate::host::evidence;
-use crate::output::{Exit, Output, columns, json};
+use crate::output::{Exit, Output, columns, columns_within, json};
 
 pub(crate) fn run(args: &ArchArgs, output: &Output) -> io::Result<Exit> {
     // A project's own table holds for look-ups too; nothing else of its settings is needed, its environment least.
@@ -142,7 +142,7 @@ fn show(map: &ArchMap, name: &str, from: Option<&str>, format: TableFormat) -> P
             }
             match format {
                 TableFormat::Markdown => markdown(&rows),
-                _ => columns(&rows),
+                _ => columns_within(&rows, 32),
             }
         }
     })

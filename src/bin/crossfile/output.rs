@@ -187,9 +187,15 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<String> {
 
 /// Rows in aligned columns, the last one as long as it likes.
 pub(crate) fn columns(rows: &[Vec<String>]) -> String {
+    columns_within(rows, usize::MAX)
+}
+
+/// The same, in which what is wider than that sticks out of its column.
+pub(crate) fn columns_within(rows: &[Vec<String>], widest: usize) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        let widths = cells.map(|cell| cell.chars().count());
+        widths.filter(|width| *width <= widest).max().unwrap_or(0)
     };
     let most = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..most).map(width).collect();

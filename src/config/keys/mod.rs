@@ -103,8 +103,8 @@ pub const CROSSFILE: Keys = Keys {
             name: "dockerfile",
             kind: Kind::String,
             default: NONE,
-            doc: "A Dockerfile that is no template and serves all architectures, relative to the file that names it. Nothing is \
-                  generated for it; it is built like the others.",
+            doc: "A Dockerfile that is no template and serves all architectures, relative to the file that names it; or, with \
+                  names in it as in `Dockerfile.{{arch}}`, one for each. Nothing is generated for it; it is built like the others.",
             example: "dockerfile = \"contrib/docker/Dockerfile\"\n",
         },
         Key {
