@@ -36,6 +36,8 @@ pub mod document;
 pub mod emulation;
 pub mod expand;
 mod explain;
+#[cfg(feature = "registry")]
+pub mod handlers;
 mod header;
 mod history;
 pub mod init;

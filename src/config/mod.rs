@@ -260,6 +260,49 @@ pub struct RegistrySettings {
     pub mirror: Option<String>,
 }
 
+/// The archive that handlers are taken from, where a project does not say.
+pub const DEFAULT_MIRROR: &str = "https://deb.debian.org/debian";
+
+/// The release of that archive.
+pub const DEFAULT_SUITE: &str = "trixie";
+
+/// Where a handler may come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandlerSource {
+    /// The machine that asks.
+    Machine,
+    /// An archive of Debian packages.
+    Debian,
+    /// An address of the settings.
+    Url,
+}
+
+/// What `[handlers]` says.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HandlerSettings {
+    /// Where handlers are looked for, in order.
+    pub from: Vec<HandlerSource>,
+    /// An address with names to fill in.
+    pub url: Option<Located<String>>,
+    /// The archive's address, without a slash at its end.
+    pub mirror: String,
+    /// The archive's release.
+    pub suite: String,
+}
+
+impl Default for HandlerSettings {
+    fn default() -> HandlerSettings {
+        HandlerSettings {
+            from: vec![HandlerSource::Machine, HandlerSource::Debian],
+            url: None,
+            mirror: DEFAULT_MIRROR.to_string(),
+            suite: DEFAULT_SUITE.to_string(),
+        }
+    }
+}
+
 /// The settings that hold in one folder.
 ///
 /// ```
@@ -319,6 +362,8 @@ pub struct Config {
     pub annotations: BTreeMap<String, Located<Setting>>,
     /// How an index is proved.
     pub verify: VerifySettings,
+    /// Where QEMU's handlers are fetched from.
+    pub handlers: HandlerSettings,
     /// How registries are spoken to, by host.
     pub registries: BTreeMap<String, RegistrySettings>,
     /// What is said for single architectures.
@@ -389,6 +434,7 @@ impl Config {
                 .chain(&self.output)
                 .map(|output| output.value.clone()),
         );
+        texts.extend(self.handlers.url.iter().map(|url| url.value.clone()));
         texts.extend(
             self.annotations
                 .values()
@@ -402,6 +448,11 @@ impl Config {
             .map(|text| crate::template::words_in_tags(text));
         let words = words.flatten();
         words.chain(self.matrix.used.iter().cloned()).collect()
+    }
+
+    /// Whether the host runs an architecture by QEMU, and images get what that needs.
+    pub fn is_emulated(&self, arch: &ArchName) -> bool {
+        self.emulation(arch).1
     }
 
     /// Whether lines for QEMU stay for an architecture, and whether the host runs it itself. Neither holds for what

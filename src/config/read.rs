@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::arch::{ArchMap, ArchName};
 use crate::config::matrix::{Around, Matrix, read_matrix};
-use crate::config::tables::{lint_allow, registry_settings, verify_settings};
+use crate::config::tables::{handler_settings, lint_allow, registry_settings, verify_settings};
 use crate::config::values::{asks_env, beside, column, lay_vars, slot, vars_file};
 use crate::config::{
     ArchSettings, Config, DEFAULT_ARCHES, DEFAULT_HOST, DEFAULT_TEMPLATES, ImageSettings, Inputs,
@@ -50,6 +50,7 @@ pub(crate) fn read(
     let matrix = fields.table("matrix");
     let locked = fields.bool("locked");
     let bases = fields.table("bases");
+    let handlers = fields.table("handlers");
     let lint = fields.table("lint");
     let annotations = slots("annotations", &mut fields, inputs);
     let verify = fields.table("verify");
@@ -145,6 +146,7 @@ pub(crate) fn read(
     let named: Vec<PathBuf> = named.map(beside).collect();
     let lint_allow = lint_allow(lint, &mut problems);
     let verify = verify_settings(verify, &mut problems);
+    let handlers = handler_settings(handlers, &mut problems);
     let registries = registry_settings(registries, &mut problems);
     let fallbacks = locking::fallbacks(bases, &map, &mut problems);
     let mut config = Config {
@@ -165,6 +167,7 @@ pub(crate) fn read(
         lint_allow,
         annotations,
         verify,
+        handlers,
         registries,
         fallbacks,
         lock_file: locking::beside(layers),

@@ -113,6 +113,8 @@ codes! {
     LateHandler "late-handler" "QEMU's handler is copied after the first `RUN`.",
     UndeclaredArg "undeclared-arg" "A stage uses an argument of BuildKit's that it does not declare.",
     MissingHandler "missing-handler" "QEMU's handler is copied from a build context that does not hold it.",
+    ChangedHandler "changed-handler" "A handler is not what the lock says.",
+    NoHandler "no-handler" "A handler could not be got from anywhere.",
     Drift "drift" "A generated file differs from what its template makes.",
     Stale "stale" "A generated file is older than what it is made from.",
     ShellConfig "shell-config" "A line of a shell config cannot be read without executing it.",
@@ -147,6 +149,7 @@ impl Code {
                 | Code::BadVariant
                 | Code::LateHandler
                 | Code::MissingHandler
+                | Code::ChangedHandler
                 | Code::Foreign
                 | Code::Drift
                 | Code::Stale

@@ -98,7 +98,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// A list of strings.
     pub fn strings(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
         self.strings_where(key, "a list of strings", |kind| match kind {
-            Kind::List(item) => matches!(item, Kind::String | Kind::Arch),
+            Kind::List(item) => matches!(item, Kind::String | Kind::Word(_) | Kind::Arch),
             _ => false,
         })
     }

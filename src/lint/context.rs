@@ -2,10 +2,12 @@
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::Files;
+use crate::diagnostic::{Place, Source};
 
 /// The folders that may be a template's build context, on the disk.
 pub(crate) struct DiskContext {
@@ -22,7 +24,7 @@ impl Files for DiskContext {
             let ignore = OnceCell::new();
             let ignore = || ignore.get_or_init(|| Ignore::read(folder, dockerfile));
             finds(folder, Path::new(""), &parts, &|path| {
-                !ignore().leaves_out(path)
+                ignore().leaves_out(path).is_none()
             })
         };
         Some(self.folders.iter().any(holds))
@@ -66,44 +68,65 @@ fn finds(folder: &Path, relative: &Path, parts: &[Part], takes: &dyn Fn(&Path) -
     }
 }
 
-fn glob(pattern: &str) -> Option<GlobMatcher> {
+pub(crate) fn glob(pattern: &str) -> Option<GlobMatcher> {
     let glob = GlobBuilder::new(pattern).literal_separator(true).build();
     glob.ok().map(|glob| glob.compile_matcher())
 }
 
 /// A `.dockerignore` file: patterns from the context's top, of which the last that fits decides (moby/patternmatcher).
-struct Ignore(Vec<(bool, GlobMatcher)>);
+#[derive(Default)]
+pub(crate) struct Ignore(Vec<Rule>);
+
+struct Rule {
+    leaves_out: bool,
+    glob: GlobMatcher,
+    place: Place,
+}
 
 impl Ignore {
     /// The file that BuildKit takes: `<Dockerfile>.dockerignore` before `.dockerignore`.
-    fn read(folder: &Path, dockerfile: &Path) -> Ignore {
+    pub(crate) fn read(folder: &Path, dockerfile: &Path) -> Ignore {
         let mut own = dockerfile.as_os_str().to_owned();
         own.push(".dockerignore");
         let shared = folder.join(".dockerignore");
         let mut files = [PathBuf::from(own), shared].into_iter();
-        let text = files.find_map(|file| {
-            let regular = file.is_file();
-            regular.then(|| std::fs::read_to_string(file).ok())?
+        let source = files.find_map(|file| {
+            let text = match file.is_file() {
+                true => std::fs::read_to_string(&file).ok()?,
+                false => return None,
+            };
+            Some(Source::new(file, text))
         });
-        let text = text.unwrap_or_default();
-        let rules = text.lines().filter_map(|line| {
-            let line = line.trim();
+        source.map_or_else(Ignore::default, |source| Ignore::parse(&source))
+    }
+
+    fn parse(source: &Arc<Source>) -> Ignore {
+        let mut rules = Vec::new();
+        for range in crate::dockerfile::lines(source.text()) {
+            let whole = &source.text()[range.clone()];
+            let line = whole.trim();
             if line.is_empty() || line.starts_with('#') {
-                return None;
+                continue;
             }
+            let start = range.start + whole.len() - whole.trim_start().len();
             let (leaves_out, pattern) = match line.strip_prefix('!') {
                 Some(pattern) => (false, pattern.trim()),
                 None => (true, line),
             };
             let pattern = pattern.trim_start_matches("./").trim_matches('/');
-            Some((leaves_out, glob(pattern)?))
-        });
-        Ignore(rules.collect())
+            rules.extend(glob(pattern).map(|glob| Rule {
+                leaves_out,
+                glob,
+                place: Place::new(source, start..start + line.len()),
+            }));
+        }
+        Ignore(rules)
     }
 
-    fn leaves_out(&self, path: &Path) -> bool {
+    /// The line that leaves a file out, given by its way from the context's top.
+    pub(crate) fn leaves_out(&self, path: &Path) -> Option<&Place> {
         let fits = |glob: &GlobMatcher| path.ancestors().any(|part| glob.is_match(part));
-        let last = self.0.iter().rev().find(|(_, glob)| fits(glob));
-        last.is_some_and(|(leaves_out, _)| *leaves_out)
+        let last = self.0.iter().rev().find(|rule| fits(&rule.glob))?;
+        last.leaves_out.then_some(&last.place)
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn check(
 }
 
 /// Whether a source is `qemu-<name>-static`, in whatever folder and with whatever pattern.
-fn is_handler(word: &Word) -> bool {
+pub(crate) fn is_handler(word: &Word) -> bool {
     let name = word.text.rsplit('/').next().unwrap_or_default();
     let Some(rest) = name.strip_prefix("qemu-") else {
         return false;

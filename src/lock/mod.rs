@@ -1,12 +1,15 @@
-//! `crossfile.lock`: base images by their digests, for each reference and architecture.
+//! `crossfile.lock`: base images by their digests, for each reference and architecture, and QEMU's handlers by their checksums.
 //!
 //! [`Lock::parse`] reads the file and [`Lock::to_text`] writes it, sorted, so that the same content is the same bytes and two
 //! branches that lock different images merge. Nothing here asks a registry or touches the disk.
 
+mod handlers;
 mod read;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+
+pub use handlers::LockedHandler;
 
 /// The file's name. It lies beside the nearest `crossfile.toml`.
 pub const FILE_NAME: &str = "crossfile.lock";
@@ -17,7 +20,11 @@ const SCHEMA: i64 = 1;
 const TITLE: &str =
     "# Base images by their digests. Written by `crossfile bases --lock`; do not edit.\n";
 
-/// Base images by their digests.
+/// The same for the part with handlers.
+const HANDLERS_TITLE: &str =
+    "# QEMU's handlers by their checksums. Written by `crossfile qemu fetch`; do not edit.\n";
+
+/// Base images by their digests, and handlers by their checksums.
 ///
 /// ```
 /// use crossfile::lock::{Lock, Pin};
@@ -31,6 +38,8 @@ const TITLE: &str =
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lock {
     images: BTreeMap<String, LockedImage>,
+    /// By the architecture that they run on and QEMU's name of what they emulate.
+    handlers: BTreeMap<String, BTreeMap<String, LockedHandler>>,
 }
 
 /// What is locked of one reference.
@@ -92,7 +101,7 @@ impl Lock {
 
     /// Whether nothing is locked.
     pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
+        self.images.is_empty() && self.handlers.is_empty()
     }
 
     /// What is locked of a complete reference.
@@ -120,7 +129,12 @@ impl Lock {
 
     /// The file's text.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{TITLE}schema = {SCHEMA}\n");
+        // Handlers alone are not images.
+        let title = match self.images.is_empty() && !self.handlers.is_empty() {
+            true => HANDLERS_TITLE,
+            false => TITLE,
+        };
+        let mut text = format!("{title}schema = {SCHEMA}\n");
         for (reference, image) in &self.images {
             let _ = writeln!(text, "\n[{}]", quoted(reference));
             if let Some(index) = &image.index {
@@ -140,6 +154,16 @@ impl Lock {
                     ),
                 };
                 let _ = writeln!(text, "{} = {value}", key(arch));
+            }
+        }
+        for (at, (host, handlers)) in self.handlers.iter().enumerate() {
+            let title = match at == 0 && !self.images.is_empty() {
+                true => HANDLERS_TITLE,
+                false => "",
+            };
+            let _ = writeln!(text, "\n{title}[{}.{}]", handlers::TABLE, key(host));
+            for (qemu, handler) in handlers {
+                let _ = writeln!(text, "{} = {}", key(qemu), handler.to_text());
             }
         }
         text

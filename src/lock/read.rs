@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Instead, Lock, LockedImage, Pin, SCHEMA, is_digest};
+use super::{Instead, Lock, LockedImage, Pin, SCHEMA, handlers, is_digest};
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::document::{Fields, Located, Node, NodeValue, Table, parse_toml};
 use crate::keys::{Fallback, Key, Keys, Kind, Known, Others};
@@ -21,13 +21,22 @@ const fn string(name: &'static str, doc: &'static str) -> Key {
 }
 
 const LOCK: Keys = Keys {
-    named: &[Key {
-        name: "schema",
-        kind: Kind::Integer,
-        default: NONE,
-        doc: "The version of the file's form.",
-        example: "schema = 1\n",
-    }],
+    named: &[
+        Key {
+            name: "schema",
+            kind: Kind::Integer,
+            default: NONE,
+            doc: "The version of the file's form.",
+            example: "schema = 1\n",
+        },
+        Key {
+            name: handlers::TABLE,
+            kind: Kind::Table(&handlers::QEMU),
+            default: NONE,
+            doc: "QEMU's handlers.",
+            example: "",
+        },
+    ],
     others: Some(Others {
         placeholder: "REFERENCE",
         known: Known::Nothing,
@@ -56,6 +65,9 @@ const PIN: Keys = Keys {
 /// What mends a lock, whatever is wrong with it.
 const HELP: &str = "`crossfile bases --lock` writes it anew";
 
+/// The same for its handlers.
+pub(super) const HELP_HANDLERS: &str = "take the line out: `crossfile qemu fetch` writes it anew";
+
 impl Lock {
     /// Reads the file's text.
     ///
@@ -73,6 +85,7 @@ impl Lock {
         let mut problems = Vec::new();
         let mut fields = Fields::new(&table, &LOCK, &mut problems);
         let schema = fields.integer("schema");
+        let handlers = fields.node(handlers::TABLE);
         let images: Vec<_> = fields.others().collect();
         fields.finish();
         let said = table.get("schema").is_some();
@@ -94,6 +107,9 @@ impl Lock {
             }
         }
         let mut lock = Lock::default();
+        if let Some(node) = handlers {
+            handlers::read(&mut lock, node, &mut problems);
+        }
         for (reference, node) in images {
             let whole = reference
                 .value

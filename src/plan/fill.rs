@@ -181,6 +181,26 @@ impl Fill<'_> {
         Some(texts)
     }
 
+    /// The build context.
+    pub(super) fn folder(
+        &mut self,
+        product: &Product,
+        cell: &Cell,
+        context: &Context,
+        settings: &ImageSettings,
+    ) -> Option<PathBuf> {
+        let Some(said) = &settings.context else {
+            return Some(product.context.clone());
+        };
+        let text = self.text(said, cell, context, &[])?;
+        // A context may be an address, which is nobody's folder.
+        if text.contains("://") {
+            return Some(PathBuf::from(text));
+        }
+        let beside = said.place.source().path().parent();
+        Some(beside.unwrap_or(&product.context).join(text))
+    }
+
     pub(super) fn build(
         &mut self,
         product: &Product,
@@ -190,19 +210,7 @@ impl Fill<'_> {
         options: &Options<'_>,
     ) -> Option<Build> {
         let cell = &file.cell;
-        let folder = match &settings.context {
-            None => product.context.clone(),
-            Some(said) => {
-                let text = self.text(said, cell, context, &[])?;
-                // A context may be an address, which is nobody's folder.
-                if text.contains("://") {
-                    PathBuf::from(text)
-                } else {
-                    let beside = said.place.source().path().parent();
-                    beside.unwrap_or(&product.context).join(text)
-                }
-            }
-        };
+        let folder = self.folder(product, cell, context, settings)?;
         let target = match &settings.target {
             Some(target) => Some(self.text(target, cell, context, &[])?),
             None => None,
@@ -226,6 +234,29 @@ impl Fill<'_> {
             flags,
         })
     }
+}
+
+/// The build context of each Dockerfile of a product; nothing where what the settings say of it is wrong, which goes to `problems`.
+#[cfg(feature = "registry")]
+pub(crate) fn contexts(
+    product: &Product,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Option<PathBuf>> {
+    let config = &product.config;
+    let stem = crate::expand::stem(&product.source);
+    let cells: Vec<Cell> = product.files.iter().map(|file| file.cell.clone()).collect();
+    let mut patterns = Patterns::new();
+    let contexts = config.contexts(&cells).into_iter();
+    let folders = contexts.map(|(cell, context)| {
+        let mut fill = Fill {
+            config,
+            patterns: &mut patterns,
+            problems: &mut *problems,
+        };
+        let context = context.with_stem(&stem);
+        fill.folder(product, &cell, &context, &config.image(&cell))
+    });
+    folders.collect()
 }
 
 /// The way from the folder of a plan to a path, with `/` on every system; the path itself where it is elsewhere.

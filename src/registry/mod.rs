@@ -32,6 +32,7 @@ mod repository;
 mod spelling;
 mod transport;
 pub mod verify;
+mod web;
 
 pub use client::{Client, ClientOptions, RegistryOptions, printable};
 pub use credentials::{
@@ -48,4 +49,5 @@ pub use media::{
 pub use reference::Reference;
 pub use repository::{Opened, Repository, Which};
 pub use spelling::{Spelling, is_lost, spelling};
+pub use web::{Web, WebError};
 pub use transport::{Body, Method, Request, Response, Transport, TransportError};

@@ -75,6 +75,28 @@ impl Git {
         (output.status.success() && !name.is_empty()).then_some(name)
     }
 
+    /// Those of some files that git leaves out of commits, for it is told to ignore them; nothing where git cannot be asked.
+    #[cfg(feature = "registry")]
+    pub(crate) fn ignored(root: &Path, files: &[&Path]) -> Option<BTreeSet<PathBuf>> {
+        let names = files.iter().map(|file| file.to_str());
+        let names: Vec<&str> = names.collect::<Option<_>>()?;
+        let output = Git::command(root)
+            .args(["check-ignore", "-z", "--"])
+            .args(&names)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
+        // 1 is that it ignores none of them.
+        matches!(output.status.code(), Some(0 | 1)).then(|| {
+            let paths = output.stdout.split(|byte| *byte == 0);
+            let paths = paths.filter(|path| !path.is_empty());
+            paths
+                .map(|path| PathBuf::from(String::from_utf8_lossy(path).as_ref()))
+                .collect()
+        })
+    }
+
     fn command(folder: &Path) -> Command {
         let mut git = Command::new("git");
         // In a hook git says for which repository and index it runs; a file's own folder is what counts here.

@@ -38,12 +38,25 @@ impl Loaded {
             arches: select.arches(),
             out_dir: None,
         };
-        let project = Project::open(&paths, &overrides, &output.inputs());
-        let expansion = project.expand(&selection);
+        Loaded::of(paths, &overrides, &selection, output)
+    }
+
+    /// The same for complete paths and a selection that is made already.
+    ///
+    /// # Errors
+    /// Nothing could be expanded.
+    pub(crate) fn of(
+        paths: Vec<PathBuf>,
+        overrides: &Overrides,
+        selection: &Selection,
+        output: &Output,
+    ) -> Result<Loaded, Vec<Diagnostic>> {
+        let project = Project::open(&paths, overrides, &output.inputs());
+        let expansion = project.expand(selection);
         if expansion.failed() {
             return Err(expansion.problems);
         }
-        let (products, found) = project.products(&expansion, &selection);
+        let (products, found) = project.products(&expansion, selection);
         let mut problems = expansion.problems.clone();
         problems.extend(found);
         Ok(Loaded {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossfile::config::RegistrySettings;
 use crossfile::registry::{
     Cancelled, Client, ClientOptions, DockerConfig, HelperPrograms, Http, HttpOptions, Location,
-    Places, Proxies, RegistryOptions, default_files,
+    Places, Proxies, RegistryOptions, Web, default_files,
 };
 use crossfile::{ArchMap, Code, Diagnostic, Overrides, Place, Platform};
 
@@ -61,15 +61,9 @@ impl Speaker {
             own.mirror.clone_from(&said.mirror);
             options.registries.insert(host.clone(), own);
         }
-        let mut http = HttpOptions::default();
-        http.cancelled = Arc::clone(&called_off);
-        http.proxies = Proxies::from_env(&env);
-        let helpers = HelperPrograms::new(called_off);
+        let helpers = HelperPrograms::new(Arc::clone(&called_off));
         let keychain = DockerConfig::new(default_files(&env), Arc::new(helpers));
-        let http = Http::new(http).map_err(|what| {
-            let place = Place::file("the environment");
-            vec![Diagnostic::error(Code::BadValue, place, what)]
-        })?;
+        let http = http(called_off, &env)?;
         let client = Client::new(Arc::new(http), Arc::new(keychain), options);
         Ok(Speaker {
             places: Places::new(&output.folder, client.clone()),
@@ -100,6 +94,32 @@ impl Speaker {
             Diagnostic::error(Code::BadValue, place, what)
         })
     }
+}
+
+/// What reaches the net, through the proxies of the environment.
+fn http(called_off: Cancelled, env: &BTreeMap<String, String>) -> Result<Http, Vec<Diagnostic>> {
+    let mut options = HttpOptions::default();
+    options.cancelled = called_off;
+    options.proxies = Proxies::from_env(env);
+    Http::new(options).map_err(|what| {
+        let place = Place::file("the environment");
+        vec![Diagnostic::error(Code::BadValue, place, what)]
+    })
+}
+
+/// Reads plain files of the net. The settings say which hosts are spoken to in plain HTTP.
+pub(crate) fn web(
+    registries: &BTreeMap<String, RegistrySettings>,
+    output: &Output,
+) -> Result<Web, Vec<Diagnostic>> {
+    let cancelled = crate::release::interrupts();
+    let called_off: Cancelled = Arc::new(move || cancelled.load(Ordering::SeqCst));
+    let http = http(called_off, &output.inputs().env)?;
+    let plain = registries
+        .iter()
+        .filter(|(_, said)| said.plain_http == Some(true));
+    let plain = plain.map(|(host, _)| host.to_ascii_lowercase()).collect();
+    Ok(Web::new(Arc::new(http), plain))
 }
 
 /// The platform of a text: `linux/arm/v7`, or a key or alias of the table.

@@ -192,6 +192,14 @@ pub const CROSSFILE: Keys = Keys {
             example: "[bases]\nfallbacks = { arm32v7 = [\"arm32v6\"] }\n",
         },
         Key {
+            name: "handlers",
+            kind: Kind::Table(&HANDLERS),
+            default: NONE,
+            doc: "Where `crossfile qemu fetch` takes QEMU's handlers from. What is said here is for the emulators `qemu-NAME-static` that \
+                  templates copy from the build context.",
+            example: "[handlers]\nfrom = [\"debian\"]\nsuite = \"bookworm\"\n",
+        },
+        Key {
             name: "lint",
             kind: Kind::Table(&LINT),
             default: NONE,

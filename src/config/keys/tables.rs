@@ -102,6 +102,45 @@ pub(super) const FALLBACKS: Keys = Keys {
     }),
 };
 
+/// The keys of `[handlers]`.
+pub const HANDLERS: Keys = Keys {
+    named: &[
+        Key {
+            name: "from",
+            kind: Kind::List(&Kind::Word(&["machine", "debian", "url"])),
+            default: Fallback::Text("`machine`, then `debian`, then `url` where there is one"),
+            doc: "Where handlers are looked for, in order: `machine` is `/usr/bin` and `/usr/local/bin` of the machine that asks, where what \
+                  lies there runs on `host`; `debian` is a package from `mirror`; `url` is what `url` says.",
+            example: "[handlers]\nfrom = [\"debian\"]\n",
+        },
+        Key {
+            name: "url",
+            kind: Kind::String,
+            default: NONE,
+            doc: "An address of a handler: a plain program, or one packed by gzip, xz or zstd, in a tar or not. Names are filled in as in a \
+                  template; `{{qemu_arch}}` is QEMU's name of what is emulated, and `{{host_qemu_arch}}` and `{{host_debian_arch}}` are names \
+                  of the `host`.",
+            example: "[handlers]\nurl = \"https://github.com/multiarch/qemu-user-static/releases/download/v7.2.0-1/{{host_qemu_arch}}_qemu-{{qemu_arch}}-static.tar.gz\"\n",
+        },
+        Key {
+            name: "mirror",
+            kind: Kind::String,
+            default: Fallback::Value(r#""https://deb.debian.org/debian""#),
+            doc: "The archive of Debian packages: a mirror, one of Ubuntu's, or a state of `snapshot.debian.org`, which never changes. Plain \
+                  HTTP is spoken to this machine alone, and where `plain-http = true` stands under `[registry.\"HOST\"]`.",
+            example: "[handlers]\nmirror = \"https://snapshot.debian.org/archive/debian/20260901T000000Z\"\n",
+        },
+        Key {
+            name: "suite",
+            kind: Kind::String,
+            default: Fallback::Value(r#""trixie""#),
+            doc: "The release of the archive.",
+            example: "[handlers]\nsuite = \"bookworm\"\n",
+        },
+    ],
+    others: None,
+};
+
 /// The keys of `[lint]`.
 pub const LINT: Keys = Keys {
     named: &[Key {

@@ -9,11 +9,11 @@
 mod download;
 mod remote;
 mod request;
-mod retry;
+pub(super) mod retry;
 mod slots;
 mod token;
 mod upload;
-mod url;
+pub(super) mod url;
 mod words;
 
 use std::collections::BTreeMap;

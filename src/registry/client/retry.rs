@@ -51,7 +51,7 @@ impl Failure {
 }
 
 /// Whether an answer of this status may be another one later.
-pub(super) fn passes(status: u16) -> bool {
+pub(in crate::registry) fn passes(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
@@ -59,7 +59,7 @@ pub(super) fn passes(status: u16) -> bool {
 /// the same.
 ///
 /// Source: RFC 9110, section 10.2.3.
-pub(super) fn retry_after(response: &Response) -> Option<Duration> {
+pub(in crate::registry) fn retry_after(response: &Response) -> Option<Duration> {
     let said = response.header("retry-after")?.trim();
     if let Ok(seconds) = said.parse::<u64>() {
         return Some(Duration::from_secs(seconds).min(LONGEST));

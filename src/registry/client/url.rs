@@ -16,17 +16,17 @@ const FIELD: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The address of a request: `https://ghcr.io/v2/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
-    pub(super) tls: bool,
+pub(in crate::registry) struct Url {
+    pub(in crate::registry) tls: bool,
     /// Host and port.
-    pub(super) authority: String,
+    pub(in crate::registry) authority: String,
     path: String,
     query: Option<String>,
 }
 
 impl Url {
     /// The address below which a registry has everything.
-    pub(super) fn registry(tls: bool, host: &str) -> Url {
+    pub(in crate::registry) fn registry(tls: bool, host: &str) -> Url {
         Url {
             tls,
             authority: host.to_ascii_lowercase(),
@@ -36,7 +36,7 @@ impl Url {
     }
 
     /// Reads a complete address. One with a user in it is none: it would look like another host.
-    pub(super) fn parse(text: &str) -> Option<Url> {
+    pub(in crate::registry) fn parse(text: &str) -> Option<Url> {
         let uri = text.parse::<Uri>().ok()?;
         let tls = match uri.scheme_str()? {
             "https" => true,
@@ -54,7 +54,7 @@ impl Url {
     }
 
     /// Where a `Location` leads from here.
-    pub(super) fn join(&self, location: &str) -> Option<Url> {
+    pub(in crate::registry) fn join(&self, location: &str) -> Option<Url> {
         let scheme = match self.tls {
             true => "https",
             false => "http",
@@ -80,7 +80,7 @@ impl Url {
     }
 
     /// Whether two addresses are of one host and port and both secured or both not.
-    pub(super) fn same_origin(&self, other: &Url) -> bool {
+    pub(in crate::registry) fn same_origin(&self, other: &Url) -> bool {
         let port = match self.tls {
             true => ":443",
             false => ":80",
@@ -97,7 +97,7 @@ impl Url {
 
     /// The same address with one more field.
     #[must_use]
-    pub(super) fn with(mut self, name: &str, value: &str) -> Url {
+    pub(in crate::registry) fn with(mut self, name: &str, value: &str) -> Url {
         let field = field(name, value);
         self.query = Some(match self.query.filter(|query| !query.is_empty()) {
             Some(query) => format!("{query}&{field}"),
@@ -108,7 +108,7 @@ impl Url {
 }
 
 /// A field of a query or form.
-pub(super) fn field(name: &str, value: &str) -> String {
+pub(in crate::registry) fn field(name: &str, value: &str) -> String {
     format!("{name}={}", utf8_percent_encode(value, FIELD))
 }
 

@@ -156,7 +156,21 @@ fn work(args: &BasesArgs, output: &Output, report: &mut Report) -> Result<(), Ve
     if args.lock && exit(&report.diagnostics) == Exit::Clean {
         for path in &report.survey.locks {
             let kept = known.get(path).map(|(_, lock)| lock);
-            let text = report.survey.lock(path, kept).to_text();
+            let mut lock = report.survey.lock(path, kept);
+            if kept.is_none()
+                && let Ok(source) = output.inputs().file(path)
+            {
+                match Lock::parse(&source) {
+                    Ok(old) => lock = lock.with_handlers_of(&old),
+                    // Writing it anew is the cure; what is lost by that is said.
+                    Err(_) if source.text().contains("\n[qemu.") => output.progress(&format!(
+                        "{} could not be read, and its checksums of handlers are gone: `crossfile qemu fetch` writes them anew",
+                        output.show(path)
+                    )),
+                    Err(_) => {}
+                }
+            }
+            let text = lock.to_text();
             let look = Inside::new(&root_of(path)).look(path);
             let look = look.map_err(|problem| vec![problem])?;
             let differs = look.bytes.as_deref() != Some(text.as_bytes());

@@ -1,5 +1,7 @@
 //! `crossfile qemu`: programs of other architectures on this machine.
 
+#[cfg(feature = "registry")]
+mod fetch;
 mod register;
 mod status;
 
@@ -11,6 +13,9 @@ use std::sync::Arc;
 use clap::Subcommand;
 use crossfile::emulation::{Binfmt, Mounted, Registration};
 use crossfile::{ArchMap, ArchName, Config, Diagnostic, Entry, Overrides, Place};
+
+#[cfg(feature = "registry")]
+use fetch::FetchArgs;
 
 use crate::complete;
 use crate::output::{Exit, Output};
@@ -36,6 +41,19 @@ enum QemuCommand {
         #[arg(long, value_enum, default_value_t)]
         format: ResultFormat,
     },
+    /// Put QEMU's handlers where the templates copy them from: `qemu-NAME-static` in the build context
+    ///
+    /// They come from this machine, from a Debian package, or from an address of the settings ([handlers] in crossfile.toml), and are
+    /// held to the checksums in crossfile.lock. What is right is left alone.
+    ///
+    /// Examples:
+    ///   crossfile qemu fetch
+    ///   crossfile qemu fetch arm64v8 s390x
+    ///   crossfile qemu fetch --check
+    ///   crossfile qemu fetch --update
+    #[cfg(feature = "registry")]
+    #[command(verbatim_doc_comment)]
+    Fetch(FetchArgs),
     /// Have the kernel run programs of other architectures by QEMU; needs root
     ///
     /// Registers the project's architectures, where its settings say some, else all whose QEMU is here. What runs already stays as it is.
@@ -53,6 +71,8 @@ enum QemuCommand {
 pub(crate) fn run(args: &QemuArgs, output: &Output) -> io::Result<Exit> {
     let done = match &args.command {
         QemuCommand::Status { arches, format } => status::run(arches, *format, output),
+        #[cfg(feature = "registry")]
+        QemuCommand::Fetch(args) => fetch::run(args, output),
         QemuCommand::Register(args) => register::run(args, output),
     };
     match done {
@@ -95,31 +115,7 @@ impl Subject {
     fn new(arches: &[String], output: &Output) -> Result<Subject, Failure> {
         let config = crossfile::config_of(&output.folder, &Overrides::default(), &output.inputs());
         let config = config.map_err(Failure::Problems)?;
-        let mut known: Vec<ArchName> = Vec::new();
-        let mut problems = Vec::new();
-        for name in arches {
-            let found = match config.map.get(name) {
-                Some(entry) => Ok(entry),
-                None => config.map.resolve(name),
-            };
-            match found {
-                Ok(entry) => known.push(entry.name.clone()),
-                Err(error) => {
-                    // QEMU has one `arm` for what the table tells apart.
-                    let is_qemus =
-                        |entry: &&Entry| entry.get("qemu").is_some_and(|own| own == **name);
-                    let rows = config.map.entries().iter().filter(is_qemus);
-                    let before = known.len();
-                    known.extend(rows.map(|entry| entry.name.clone()));
-                    if known.len() == before {
-                        problems.push(error.at(Place::argument(name)));
-                    }
-                }
-            }
-        }
-        if !problems.is_empty() {
-            return Err(Failure::Problems(problems));
-        }
+        let mut known = resolved(arches, &config.map)?;
         if arches.is_empty() && config.arches_are_given {
             known.clone_from(&config.arches);
         }
@@ -134,6 +130,39 @@ impl Subject {
             arches: known,
             native,
         })
+    }
+}
+
+/// The rows of the table that words mean, each once.
+fn resolved(words: &[String], map: &ArchMap) -> Result<Vec<ArchName>, Failure> {
+    let mut known: Vec<ArchName> = Vec::new();
+    let mut problems = Vec::new();
+    for name in words {
+        let found = match map.get(name) {
+            Some(entry) => Ok(entry),
+            None => map.resolve(name),
+        };
+        let mut rows: Vec<&ArchName> = Vec::new();
+        match found {
+            Ok(entry) => rows.push(&entry.name),
+            Err(error) => {
+                // QEMU has one `arm` for what the table tells apart.
+                let is_qemus = |entry: &&Entry| entry.get("qemu").is_some_and(|own| own == **name);
+                rows.extend(map.entries().iter().filter(is_qemus).map(|entry| &entry.name));
+                if rows.is_empty() {
+                    problems.push(error.at(Place::argument(name)));
+                }
+            }
+        }
+        for row in rows {
+            if !known.contains(row) {
+                known.push(row.clone());
+            }
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(known),
+        false => Err(Failure::Problems(problems)),
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) use args::{BuildArgs, ManifestArgs, PlanArgs, ReleaseArgs, ResultForm
 use args::{DoArgs, PlanFormat, WhatArgs};
 use scratch::Scratch;
 #[cfg(feature = "registry")]
+pub(crate) use scratch::cache;
+#[cfg(feature = "registry")]
 pub(crate) use speak::registries;
 use work::{Asked, Worked, for_sources, of_sources, work_out};
 #[cfg(feature = "registry")]

@@ -94,7 +94,7 @@ fn is_free(_: &File) -> bool {
 }
 
 /// The user's folder for what can be made again.
-fn cache(inputs: &DiskInputs) -> PathBuf {
+pub(crate) fn cache(inputs: &DiskInputs) -> PathBuf {
     let absolute = |name: &str| {
         let path = inputs.env.get(name).map(PathBuf::from);
         path.filter(|path| path.is_absolute())

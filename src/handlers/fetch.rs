@@ -1,0 +1,681 @@
+//! From needs to files: what is locked, what is there, what is got, and what is written.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::cache::{Cache, make_executable};
+use super::needs::Need;
+use super::place::{Standing, look};
+use super::sources::{Ended, Finder, Hunt, by_settings};
+use crate::arch::ArchName;
+use crate::config::{HandlerSource, Inputs};
+use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
+use crate::discover::root_of;
+use crate::document::{NodeValue, parse_toml};
+use crate::lock::{FILE_NAME, Lock, LockedHandler};
+use crate::registry::Web;
+use crate::write::{Inside, write};
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Handlers are fetched.
+    Fetch,
+    /// It is said what is missing or wrong. Nothing is asked, nothing is written.
+    Check,
+    /// It is said what would be fetched. Nothing is asked, nothing is written.
+    DryRun,
+}
+
+/// Something that takes its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A file is downloaded, of so many bytes where that is known.
+    Download {
+        /// Its address.
+        address: &'a str,
+        /// Its size.
+        size: Option<u64>,
+    },
+}
+
+/// How handlers are fetched.
+pub struct Fetching<'a> {
+    /// What is done.
+    pub mode: Mode,
+    /// Whether the lock is written anew, whatever it says.
+    pub update: bool,
+    /// Whether files that differ are replaced.
+    pub force: bool,
+    /// The net.
+    pub web: &'a Web,
+    /// The user's own store.
+    pub cache: &'a Cache,
+    /// The folders of this machine that handlers are looked for in.
+    pub machine: &'a [PathBuf],
+    /// Reads locks.
+    pub inputs: &'a dyn Inputs,
+    /// Is told what takes its time.
+    pub watch: &'a (dyn Fn(&Event<'_>) + Sync),
+}
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileStatus {
+    /// It is right, and was left alone.
+    Right,
+    /// Its mode was made right.
+    MadeExecutable,
+    /// It was not there, and was put there.
+    Put,
+    /// It was another file, and was replaced.
+    Replaced,
+    /// It is not there.
+    Missing,
+    /// It is another file.
+    Differs,
+    /// It is right but for its mode.
+    NotExecutable,
+    /// It is there, and no checksum is locked to compare it with.
+    NotLocked,
+    /// Something kept it from being looked at.
+    Failed,
+}
+
+impl FileStatus {
+    /// The word that output shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FileStatus::Right => "right",
+            FileStatus::MadeExecutable => "made executable",
+            FileStatus::Put => "put",
+            FileStatus::Replaced => "replaced",
+            FileStatus::Missing => "missing",
+            FileStatus::Differs => "differs",
+            FileStatus::NotExecutable => "not executable",
+            FileStatus::NotLocked => "not locked",
+            FileStatus::Failed => "failed",
+        }
+    }
+}
+
+/// A file of a context.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FetchedFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The architectures whose images get it.
+    pub arches: Vec<ArchName>,
+    /// What became of it.
+    pub status: FileStatus,
+}
+
+/// A handler with all its files.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FetchedHandler {
+    /// QEMU's name of what is emulated.
+    pub qemu: String,
+    /// What it runs on.
+    pub host: ArchName,
+    /// What it is, where that is known: as it is locked, or as it was found.
+    pub handler: Option<LockedHandler>,
+    /// Its files.
+    pub files: Vec<FetchedFile>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// Every handler.
+    pub handlers: Vec<FetchedHandler>,
+    /// What is wrong.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The locks that were written.
+    pub locks: Vec<PathBuf>,
+    /// Files that were replaced, each with the file of the cache that has what they held.
+    pub kept: Vec<(PathBuf, PathBuf)>,
+    /// Whether it was called off. Then nothing was written.
+    pub cancelled: bool,
+}
+
+/// A lock, and its text where there is one.
+type Locks = BTreeMap<PathBuf, (Option<Arc<Source>>, Lock)>;
+
+/// A handler that is worked on.
+struct Work<'a> {
+    needs: Vec<(&'a Need, Option<Standing>)>,
+    expected: Option<LockedHandler>,
+    got: Option<LockedHandler>,
+    statuses: Vec<FileStatus>,
+}
+
+impl<'a> Work<'a> {
+    fn first(&self) -> Option<&'a Need> {
+        self.needs.first().map(|(need, _)| *need)
+    }
+
+    /// Whether something stands in a place that cannot be looked at.
+    fn is_blocked(&self) -> bool {
+        self.needs.iter().any(|(_, standing)| standing.is_none())
+    }
+
+    fn standing(&self) -> impl Iterator<Item = &Standing> {
+        self.needs
+            .iter()
+            .filter_map(|(_, standing)| standing.as_ref())
+    }
+}
+
+/// Sees to it that the files are there, or says which are not.
+pub fn fetch(needs: &[Need], fetching: &Fetching<'_>) -> Report {
+    let mut report = Report::default();
+    let locks = match locks(needs, fetching.inputs) {
+        Ok(locks) => locks,
+        Err(problems) => {
+            report.diagnostics = problems;
+            return report;
+        }
+    };
+    let mut works = works(needs, &locks, &mut report.diagnostics);
+    match fetching.mode {
+        Mode::Check => {
+            for work in &mut works {
+                check(work, &locks, &mut report.diagnostics);
+            }
+        }
+        Mode::DryRun => works.iter_mut().for_each(judge),
+        Mode::Fetch => {
+            let mut run = Run {
+                fetching,
+                locks,
+                report: &mut report,
+            };
+            run.get(&mut works);
+            if !run.report.cancelled {
+                run.put(&mut works);
+            }
+        }
+    }
+    report.handlers = works.into_iter().filter_map(fetched).collect();
+    report
+}
+
+fn fetched(work: Work<'_>) -> Option<FetchedHandler> {
+    let first = work.first()?;
+    let files = work.needs.iter().zip(&work.statuses);
+    Some(FetchedHandler {
+        qemu: first.qemu.clone(),
+        host: first.host().clone(),
+        handler: work.got.or(work.expected),
+        files: files
+            .map(|((need, _), status)| FetchedFile {
+                path: need.target.clone(),
+                arches: need.arches.clone(),
+                status: *status,
+            })
+            .collect(),
+    })
+}
+
+fn locks(needs: &[Need], inputs: &dyn Inputs) -> Result<Locks, Vec<Diagnostic>> {
+    let mut locks = Locks::new();
+    let mut problems = Vec::new();
+    for need in needs {
+        if locks.contains_key(&need.lock) {
+            continue;
+        }
+        let read = match need.lock.symlink_metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok((None, Lock::default()))
+            }
+            _ => inputs
+                .file(&need.lock)
+                .map_err(|problem| vec![problem])
+                .and_then(|source| Ok((Some(Arc::clone(&source)), Lock::parse(&source)?))),
+        };
+        match read {
+            Ok(read) => drop(locks.insert(need.lock.clone(), read)),
+            Err(found) => {
+                problems.extend(found);
+                locks.insert(need.lock.clone(), (None, Lock::default()));
+            }
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(locks),
+        false => Err(problems),
+    }
+}
+
+/// The handlers, each with all its files.
+fn works<'a>(needs: &'a [Need], locks: &Locks, problems: &mut Vec<Diagnostic>) -> Vec<Work<'a>> {
+    let mut works: Vec<Work<'a>> = Vec::new();
+    for need in needs {
+        let standing = look(need).map_err(|problem| problems.push(problem)).ok();
+        let same = |work: &&mut Work<'_>| {
+            work.first().is_some_and(|first| {
+                (&first.lock, first.host(), &first.qemu) == (&need.lock, need.host(), &need.qemu)
+            })
+        };
+        let status = match standing {
+            Some(_) => FileStatus::Missing,
+            None => FileStatus::Failed,
+        };
+        match works.iter_mut().find(same) {
+            Some(work) => {
+                work.needs.push((need, standing));
+                work.statuses.push(status);
+            }
+            None => {
+                let lock = locks.get(&need.lock);
+                let expected =
+                    lock.and_then(|(_, lock)| lock.handler(need.host().as_str(), &need.qemu));
+                works.push(Work {
+                    needs: vec![(need, standing)],
+                    expected: expected.cloned(),
+                    got: None,
+                    statuses: vec![status],
+                });
+            }
+        }
+    }
+    works
+}
+
+/// What the files are, compared with the lock.
+fn judge(work: &mut Work<'_>) {
+    let expected = work.expected.as_ref();
+    for ((_, standing), status) in work.needs.iter().zip(&mut work.statuses) {
+        let Some(standing) = standing else { continue };
+        *status = match (&standing.sum, expected) {
+            (None, _) => FileStatus::Missing,
+            (Some(_), None) => FileStatus::NotLocked,
+            (Some(sum), Some(expected)) if *sum != expected.sha256 => FileStatus::Differs,
+            _ if !standing.executable => FileStatus::NotExecutable,
+            _ => FileStatus::Right,
+        };
+    }
+}
+
+/// The way of a handler from the context's top, for messages.
+fn way(need: &Need) -> String {
+    let way = need.target.strip_prefix(&need.context);
+    crate::ways::with_slashes(way.unwrap_or(&need.target))
+}
+
+fn finding(code: Code, place: Place, message: String) -> Diagnostic {
+    Diagnostic::new(Severity::Error, code, place, message)
+}
+
+fn check(work: &mut Work<'_>, locks: &Locks, problems: &mut Vec<Diagnostic>) {
+    judge(work);
+    for ((need, standing), status) in work.needs.iter().zip(&work.statuses) {
+        let (way, place) = (way(need), need.place.clone());
+        let expected = work.expected.as_ref();
+        let sum = standing
+            .as_ref()
+            .and_then(|standing| standing.sum.as_deref());
+        let fetches = format!("`crossfile qemu fetch {}` puts it there", arches(need));
+        problems.push(match (status, expected, sum) {
+            (FileStatus::Missing, ..) => {
+                let message = format!("`{way}` is not in the build context");
+                finding(Code::MissingHandler, place, message).help(fetches)
+            }
+            (FileStatus::NotLocked, ..) => {
+                let message = format!(
+                    "`{way}` is there, and {FILE_NAME} has no checksum to compare it with"
+                );
+                let help = format!("`crossfile qemu fetch {}` writes it", arches(need));
+                finding(Code::ChangedHandler, place, message).help(help)
+            }
+            (FileStatus::NotExecutable, ..) => {
+                let message = format!("`{way}` cannot be executed by everybody in an image");
+                let place = Place::file(&need.target);
+                finding(Code::ChangedHandler, place, message)
+                    .related(need.place.clone(), "it is copied here")
+                    .help(format!("`crossfile qemu fetch {}` makes it so, or `chmod 755`", arches(need)))
+            }
+            (FileStatus::Differs, Some(expected), Some(sum)) => {
+                let message = format!(
+                    "`{way}` is not the handler that is locked: the checksum is {sum}, and {} is locked",
+                    expected.sha256
+                );
+                finding(Code::ChangedHandler, locked_at(need, locks), message)
+                    .related(place, "it is copied here")
+                    .help(format!(
+                        "`crossfile qemu fetch --force {}` puts the locked one there",
+                        arches(need)
+                    ))
+            }
+            _ => continue,
+        });
+    }
+}
+
+fn arches(need: &Need) -> String {
+    let names: Vec<&str> = need.arches.iter().map(ArchName::as_str).collect();
+    names.join(" ")
+}
+
+/// Where the lock has a handler.
+fn locked_at(need: &Need, locks: &Locks) -> Place {
+    let source = locks
+        .get(&need.lock)
+        .and_then(|(source, _)| source.as_ref());
+    let place = source.and_then(|source| {
+        let table = parse_toml(source).ok()?;
+        let NodeValue::Table(table) = &table.get("qemu")?.value else {
+            return None;
+        };
+        let NodeValue::Table(table) = &table.get(need.host().as_str())?.value else {
+            return None;
+        };
+        Some(table.get(&need.qemu)?.place.clone())
+    });
+    place.unwrap_or_else(|| Place::file(&need.lock))
+}
+
+/// A run that changes things.
+struct Run<'a, 'r> {
+    fetching: &'a Fetching<'a>,
+    locks: Locks,
+    report: &'r mut Report,
+}
+
+impl Run<'_, '_> {
+    /// Gets what is not there, into the cache.
+    fn get(&mut self, works: &mut [Work<'_>]) {
+        let mut hunted: Vec<usize> = Vec::new();
+        for (at, work) in works.iter_mut().enumerate() {
+            if work.is_blocked() {
+                continue;
+            }
+            if self.fetching.update {
+                hunted.push(at);
+                continue;
+            }
+            let Some(expected) = work.expected.clone() else {
+                hunted.push(at);
+                continue;
+            };
+            // What would be refused need not be looked for.
+            if self.refused(work, &expected) {
+                continue;
+            }
+            match self.is_at_hand(work, &expected) {
+                Ok(true) => work.got = Some(expected),
+                Ok(false) => hunted.push(at),
+                Err(problem) => self.report.diagnostics.push(problem),
+            }
+        }
+        let hunts = hunted.iter().filter_map(|at| {
+            let expected = works[*at].expected.clone();
+            let expected = expected.filter(|_| !self.fetching.update);
+            Some(Hunt::new(works[*at].first()?, expected))
+        });
+        let mut finder = Finder {
+            web: self.fetching.web,
+            cache: self.fetching.cache,
+            machine: self.fetching.machine,
+            watch: self.fetching.watch,
+            archives: BTreeMap::new(),
+        };
+        for (config, mut hunts) in by_settings(hunts.collect()) {
+            match finder.find(&config, &mut hunts) {
+                Ok(()) => {}
+                Err(Ended::Cancelled) => {
+                    self.report.cancelled = true;
+                    return;
+                }
+                Err(Ended::Problems(problems)) => {
+                    self.report.diagnostics.extend(problems);
+                    continue;
+                }
+            }
+            for hunt in hunts {
+                if hunt.got.is_none() {
+                    let problem = self.not_got(&hunt);
+                    self.report.diagnostics.push(problem);
+                    continue;
+                }
+                let own = works.iter_mut().find(|work| {
+                    work.first()
+                        .is_some_and(|first| std::ptr::eq(first, hunt.need))
+                });
+                if let Some(work) = own {
+                    work.got = hunt.got;
+                }
+            }
+        }
+    }
+
+    /// Whether a handler need not be looked for: every file is right, or the cache has it, or gets it from a file that is right.
+    fn is_at_hand(
+        &self,
+        work: &Work<'_>,
+        expected: &LockedHandler,
+    ) -> Result<bool, Diagnostic> {
+        let right = |standing: &&Standing| standing.sum.as_ref() == Some(&expected.sha256);
+        let all = work.standing().all(|standing| right(&standing));
+        if all || self.fetching.cache.has(&expected.sha256) {
+            return Ok(true);
+        }
+        let Some(bytes) = work.standing().find(right).and_then(|found| found.bytes.as_ref()) else {
+            return Ok(false);
+        };
+        self.keep(bytes)?;
+        Ok(true)
+    }
+
+    fn keep(&self, bytes: &[u8]) -> Result<String, Diagnostic> {
+        let cache = self.fetching.cache;
+        cache.put(bytes).map_err(|error| {
+            let path = cache.path(&super::cache::sha256(bytes));
+            Diagnostic::io(&path, "write into the cache", &error)
+        })
+    }
+
+    /// Refuses to replace files of which nobody else has what they hold.
+    fn refused(&mut self, work: &mut Work<'_>, wanted: &LockedHandler) -> bool {
+        if self.fetching.force || self.fetching.update {
+            return false;
+        }
+        let mut refused = false;
+        for ((need, standing), status) in work.needs.iter().zip(&mut work.statuses) {
+            let sum = standing
+                .as_ref()
+                .and_then(|standing| standing.sum.as_deref());
+            let Some(sum) = sum.filter(|sum| *sum != wanted.sha256) else {
+                continue;
+            };
+            if self.fetching.cache.has(sum) {
+                continue;
+            }
+            *status = FileStatus::Differs;
+            refused = true;
+            let message = format!(
+                "another file stands where {} belongs: its checksum is {sum}, and that of the handler is {}",
+                need.name(),
+                wanted.sha256
+            );
+            let problem = finding(Code::ChangedHandler, Place::file(&need.target), message);
+            let problem = problem.related(need.place.clone(), "it is copied here");
+            self.report.diagnostics.push(problem.help(
+                "`--force` replaces it, and keeps what it holds in the cache; or move it away",
+            ));
+        }
+        refused
+    }
+
+    /// Why a handler could not be got, and what would do.
+    fn not_got(&self, hunt: &Hunt<'_>) -> Diagnostic {
+        let need = hunt.need;
+        let cache = self.fetching.cache;
+        let tried = hunt.tried.iter().map(|tried| format!("\n- {tried}"));
+        let tried: String = tried.collect();
+        if let (Some(expected), Some(other)) = (&hunt.expected, hunt.others.first()) {
+            let message = format!(
+                "{} is not the one that is locked any more: the checksum of {} is {}, and {} is locked",
+                need.name(),
+                described(other),
+                other.sha256,
+                expected.sha256
+            );
+            let others = hunt.others.iter().skip(1);
+            let others = others.map(|other| format!("\n- {}: {}", described(other), other.sha256));
+            let others: String = others.collect();
+            let help = format!(
+                "`crossfile qemu fetch --update {}` takes the new one, where you trust it; locked is what came from {}, {} bytes; that one is used where it lies as {}{others}{tried}",
+                arches(need),
+                described(expected),
+                expected.size,
+                cache.path(&expected.sha256).display()
+            );
+            let place = locked_at(need, &self.locks);
+            return finding(Code::ChangedHandler, place, message)
+                .related(need.place.clone(), "it is copied here")
+                .help(help);
+        }
+        let message = format!(
+            "{} for `{}`, to run on `{}`, was found nowhere",
+            need.name(),
+            arches(need),
+            need.host()
+        );
+        let wanted = match &hunt.expected {
+            Some(expected) => format!(
+                "\nneeded: the file with the SHA-256 checksum {}, {} bytes, which came from {}; as {} it would be taken",
+                expected.sha256,
+                expected.size,
+                described(expected),
+                cache.path(&expected.sha256).display()
+            ),
+            None => format!(
+                "\nneeded: a static {} for `{}`; its checksum is not locked yet",
+                need.name(),
+                need.host()
+            ),
+        };
+        let from = &need.config.handlers.from;
+        let install = match from.contains(&HandlerSource::Machine) {
+            true => {
+                "\nwithout the net: `apt-get install qemu-user-static` on Debian or Ubuntu puts it into /usr/bin"
+            }
+            false => "",
+        };
+        let help = format!("it was looked for here:{tried}{wanted}{install}");
+        Diagnostic::error(Code::NoHandler, need.place.clone(), message).help(help)
+    }
+
+    /// Puts what was got into its places, and locks it.
+    fn put(&mut self, works: &mut [Work<'_>]) {
+        for work in works {
+            let Some(got) = work.got.clone() else {
+                // What was not touched is as it was.
+                let judged: Vec<FileStatus> = work.statuses.clone();
+                judge(work);
+                for (status, before) in work.statuses.iter_mut().zip(judged) {
+                    if before == FileStatus::Differs {
+                        *status = before;
+                    }
+                }
+                continue;
+            };
+            if self.refused(work, &got) {
+                continue;
+            }
+            let mut whole = true;
+            for ((need, standing), status) in work.needs.iter().zip(&mut work.statuses) {
+                let Some(standing) = standing else { continue };
+                match self.put_one(need, standing, &got) {
+                    Ok(done) => *status = done,
+                    Err(problem) => {
+                        *status = FileStatus::Failed;
+                        whole = false;
+                        self.report.diagnostics.push(problem);
+                    }
+                }
+            }
+            let Some(first) = work.first().filter(|_| whole) else {
+                continue;
+            };
+            if let Some((_, lock)) = self.locks.get_mut(&first.lock) {
+                lock.insert_handler(first.host().as_str(), &first.qemu, got);
+            }
+        }
+        for (path, (source, lock)) in &self.locks {
+            let known = source.as_ref().map(|source| source.text());
+            let before = source.as_ref().and_then(|source| Lock::parse(source).ok());
+            let changed = before.map_or(!lock.is_empty(), |before| before != *lock);
+            let text = lock.to_text();
+            if !changed || known == Some(text.as_str()) {
+                continue;
+            }
+            let written = Inside::new(&root_of(path))
+                .look(path)
+                .and_then(|look| write(&look.target, text));
+            match written {
+                Ok(()) => self.report.locks.push(path.clone()),
+                Err(problem) => self.report.diagnostics.push(problem),
+            }
+        }
+    }
+
+    fn put_one(
+        &mut self,
+        need: &Need,
+        standing: &Standing,
+        got: &LockedHandler,
+    ) -> Result<FileStatus, Diagnostic> {
+        let target = standing.target.as_path();
+        let cannot = |what: &str, error: &std::io::Error| Diagnostic::io(target, what, error);
+        let status = match &standing.sum {
+            Some(sum) if *sum == got.sha256 => {
+                if standing.executable {
+                    return Ok(FileStatus::Right);
+                }
+                make_executable(target).map_err(|error| cannot("make the file executable", &error))?;
+                return Ok(FileStatus::MadeExecutable);
+            }
+            Some(sum) => {
+                let bytes = standing.bytes.as_deref().unwrap_or_default();
+                if !self.fetching.cache.has(sum) {
+                    self.keep(bytes)?;
+                }
+                let kept = self.fetching.cache.path(sum);
+                self.report.kept.push((need.target.clone(), kept));
+                FileStatus::Replaced
+            }
+            None => FileStatus::Put,
+        };
+        self.fetching
+            .cache
+            .place(&got.sha256, target)
+            .map_err(|error| cannot("write the file", &error))?;
+        Ok(status)
+    }
+}
+
+/// Where a handler is from, with its version.
+fn described(handler: &LockedHandler) -> String {
+    match &handler.version {
+        Some(version) => format!("{} ({version})", handler.from),
+        None => handler.from.clone(),
+    }
+}
+
+/// The folders of a machine that handlers are looked for in: nowhere but on Linux are there any.
+pub fn machine_folders() -> Vec<PathBuf> {
+    let folders = ["/usr/bin", "/usr/local/bin"];
+    match cfg!(target_os = "linux") {
+        true => folders.iter().map(|folder| Path::new(folder).to_path_buf()).collect(),
+        false => Vec::new(),
+    }
+}
