@@ -823,3 +823,65 @@ fn recipe_one_dockerfile_and_three_platforms() {
 fn recipe_buildx_and_imagetools() {
     recipe(Docker::New, "buildx-imagetools");
 }
+
+/// The starter with lines for QEMU, whose handler is fetched from this machine: in the image it runs, where nothing else for the machine is.
+fn handlers_in_images(docker: Docker, name: &str) {
+    let Some(lab) = Lab::new(name) else { return };
+    lab.crossfile(docker, &["init", "--template", "classic"])
+        .succeeds();
+    let template = lab.scratch.read("Dockerfile.cross");
+    let template = template
+        .replace("FROM ", &format!("FROM {}/", lab.registry))
+        .replace("alpine:3.22", "busybox:1")
+        .replace(
+            "RUN apk --no-cache add nginx",
+            "RUN /usr/bin/qemu-__QEMU_ARCH__-static /bin/busybox uname -m >/built",
+        );
+    assert!(template.contains("__CROSS_COPY qemu-__QEMU_ARCH__-static /usr/bin/\n"));
+    lab.scratch.write("Dockerfile.cross", template);
+    lab.settings(
+        &["arm32v7", "arm64v8"],
+        "[handlers]\nfrom = [\"machine\"]\n",
+    );
+    let run = lab.crossfile(docker, &["build", "--backend", "docker"]);
+    assert_ne!(run.status, 0, "{}", run.stderr);
+    let run = lab.crossfile(docker, &["qemu", "fetch"]).succeeds();
+    assert!(run.stderr.contains("2 handlers: 2 put"), "{}", run.stderr);
+    lab.crossfile(docker, &["build", "--backend", "docker"])
+        .succeeds();
+    for (arch, qemu, machine) in [
+        ("arm32v7", "arm", "armv7l"),
+        ("arm64v8", "aarch64", "aarch64"),
+    ] {
+        let image = format!("{}:{arch}-latest", lab.image);
+        let inside = format!("/usr/bin/qemu-{qemu}-static");
+        let args = ["run", "--rm", "--platform"];
+        let platform = match arch {
+            "arm32v7" => "linux/arm/v7",
+            _ => "linux/arm64",
+        };
+        let script = format!("cat /built; stat -c %a {inside}; sha256sum {inside}");
+        let said = lab.docker(
+            docker,
+            &[
+                &args[..],
+                &[platform, &image, "/bin/busybox", "sh", "-c", &script],
+            ]
+            .concat(),
+        );
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines[..2], [machine, "755"], "{said}");
+        let sum = lines[2].split(' ').next().unwrap();
+        assert!(lab.scratch.read("crossfile.lock").contains(sum), "{said}");
+    }
+}
+
+#[test]
+fn docker_builds_with_a_handler_that_was_fetched() {
+    handlers_in_images(Docker::Old, "handlers");
+}
+
+#[test]
+fn buildkit_builds_with_a_handler_that_was_fetched() {
+    handlers_in_images(Docker::New, "handlers-new");
+}

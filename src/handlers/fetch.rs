@@ -457,17 +457,17 @@ impl Run<'_, '_> {
     }
 
     /// Whether a handler need not be looked for: every file is right, or the cache has it, or gets it from a file that is right.
-    fn is_at_hand(
-        &self,
-        work: &Work<'_>,
-        expected: &LockedHandler,
-    ) -> Result<bool, Diagnostic> {
+    fn is_at_hand(&self, work: &Work<'_>, expected: &LockedHandler) -> Result<bool, Diagnostic> {
         let right = |standing: &&Standing| standing.sum.as_ref() == Some(&expected.sha256);
         let all = work.standing().all(|standing| right(&standing));
         if all || self.fetching.cache.has(&expected.sha256) {
             return Ok(true);
         }
-        let Some(bytes) = work.standing().find(right).and_then(|found| found.bytes.as_ref()) else {
+        let Some(bytes) = work
+            .standing()
+            .find(right)
+            .and_then(|found| found.bytes.as_ref())
+        else {
             return Ok(false);
         };
         self.keep(bytes)?;
@@ -641,7 +641,8 @@ impl Run<'_, '_> {
                 if standing.executable {
                     return Ok(FileStatus::Right);
                 }
-                make_executable(target).map_err(|error| cannot("make the file executable", &error))?;
+                make_executable(target)
+                    .map_err(|error| cannot("make the file executable", &error))?;
                 return Ok(FileStatus::MadeExecutable);
             }
             Some(sum) => {
@@ -675,7 +676,10 @@ fn described(handler: &LockedHandler) -> String {
 pub fn machine_folders() -> Vec<PathBuf> {
     let folders = ["/usr/bin", "/usr/local/bin"];
     match cfg!(target_os = "linux") {
-        true => folders.iter().map(|folder| Path::new(folder).to_path_buf()).collect(),
+        true => folders
+            .iter()
+            .map(|folder| Path::new(folder).to_path_buf())
+            .collect(),
         false => Vec::new(),
     }
 }

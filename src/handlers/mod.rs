@@ -17,5 +17,7 @@ mod program;
 mod sources;
 
 pub use cache::Cache;
-pub use fetch::{machine_folders, Event, FetchedFile, FetchedHandler, Fetching, FileStatus, Mode, Report, fetch};
+pub use fetch::{
+    Event, FetchedFile, FetchedHandler, Fetching, FileStatus, Mode, Report, fetch, machine_folders,
+};
 pub use needs::{Need, Needs};

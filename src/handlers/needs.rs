@@ -94,7 +94,10 @@ impl Needs {
         for product in products {
             collector.product(product, wanted);
         }
-        let left_out = collector.left_out.into_values().filter_map(LeftOut::finding);
+        let left_out = collector
+            .left_out
+            .into_values()
+            .filter_map(LeftOut::finding);
         collector.problems.extend(left_out);
         Needs {
             needs: collector.needs.into_values().collect(),
@@ -120,7 +123,8 @@ impl LeftOut {
             "this leaves {} out of the build context, and the build would not find what it copies",
             names.join(", ")
         );
-        let mut problem = Diagnostic::new(Severity::Error, Code::MissingHandler, self.place?, message);
+        let mut problem =
+            Diagnostic::new(Severity::Error, Code::MissingHandler, self.place?, message);
         for place in self.copied {
             problem = problem.related(place, "it is copied here");
         }
@@ -204,10 +208,13 @@ impl Collector<'_> {
         } = *copied;
         if context.to_string_lossy().contains("://") {
             let message = "the build context is an address: nothing can be put there".to_string();
-            return Err((message, "put the handler into it by other means".to_string()));
+            return Err((
+                message,
+                "put the handler into it by other means".to_string(),
+            ));
         }
         if !context.is_dir() {
-            let message = format!("the build context is no folder: {}", context.display());
+            let message = "the build context is no folder that is there".to_string();
             return Err((message, "say `context` in crossfile.toml".to_string()));
         }
         let context = context.canonicalize().unwrap_or(context.to_path_buf());
@@ -215,11 +222,9 @@ impl Collector<'_> {
         let text = without_variables(&word.text);
         let (folders, name) = inside(&text).ok_or_else(|| {
             let message = "this is outside of the build context, from where nothing is copied";
-            let help = format!(
-                "write the way from {}, or say `context` in crossfile.toml",
-                context.display()
-            );
-            (message.to_string(), help)
+            let help =
+                "write the way from the context's top, or say another `context` in crossfile.toml";
+            (message.to_string(), help.to_string())
         })?;
         let Some(qemu) = qemu(&name, &product.config, &file.cell.arch) else {
             let message = format!("no handler of `{}` fits `{name}`", file.cell.arch);
@@ -243,7 +248,9 @@ impl Collector<'_> {
             let key = (line.source().path().to_path_buf(), line.span().start);
             let left_out = self.left_out.entry(key).or_default();
             left_out.place = Some(line.clone());
-            let shown = way.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+            let shown = way
+                .to_string_lossy()
+                .replace(std::path::MAIN_SEPARATOR, "/");
             left_out.files.insert(shown);
             if !left_out.copied.contains(place) {
                 left_out.copied.push(place.clone());
@@ -346,13 +353,18 @@ mod tests {
     #[test]
     fn variables_are_anything() {
         assert_eq!(without_variables("qemu-$A-static"), "qemu-*-static");
-        assert_eq!(without_variables("q/${A:-x}/qemu-${B}-static*"), "q/*/qemu-*-static*");
+        assert_eq!(
+            without_variables("q/${A:-x}/qemu-${B}-static*"),
+            "q/*/qemu-*-static*"
+        );
         assert_eq!(without_variables("${A"), "*");
     }
 
     #[test]
     fn sources_lead_from_the_top_of_the_context() {
-        let way = |source: &str| inside(source).map(|(folders, name)| format!("{}|{name}", folders.join(",")));
+        let way = |source: &str| {
+            inside(source).map(|(folders, name)| format!("{}|{name}", folders.join(",")))
+        };
         assert_eq!(way("./bin/../qemu/x").as_deref(), Some("qemu|x"));
         assert_eq!(way("/x").as_deref(), Some("|x"));
         assert_eq!(way("../x"), None);

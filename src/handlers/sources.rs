@@ -267,8 +267,7 @@ impl Finder<'_> {
         for ((hunt, (address, _)), answer) in hunts.iter_mut().zip(addresses).zip(answers) {
             match answer {
                 Ok(bytes) => {
-                    let found =
-                        |sum, size| LockedHandler::new(sum, size, "url", address);
+                    let found = |sum, size| LockedHandler::new(sum, size, "url", address);
                     hunt.offer(&bytes, found, self.cache)?;
                 }
                 Err(WebError::Cancelled) => return Err(Ended::Cancelled),

@@ -68,7 +68,7 @@ fn absent(sheet: &Sheet<'_>, source: &Word, files: &dyn Files, findings: &mut Fi
     }
     if let Some(place) = sheet.place(&source.span) {
         let message = "the build context does not hold the handler that is copied here";
-        let help = "put the handler there before building (Debian: `cp /usr/bin/qemu-…-static .` from qemu-user-static), or say `qemu = false` where the kernel brings its own";
+        let help = "`crossfile qemu fetch` puts it there; or say `qemu = false` where the kernel brings its own";
         let problem = Diagnostic::warning(Code::MissingHandler, place, message).help(help);
         findings.add(sheet.cell, problem);
     }

@@ -238,10 +238,7 @@ impl Fill<'_> {
 
 /// The build context of each Dockerfile of a product; nothing where what the settings say of it is wrong, which goes to `problems`.
 #[cfg(feature = "registry")]
-pub(crate) fn contexts(
-    product: &Product,
-    problems: &mut Vec<Diagnostic>,
-) -> Vec<Option<PathBuf>> {
+pub(crate) fn contexts(product: &Product, problems: &mut Vec<Diagnostic>) -> Vec<Option<PathBuf>> {
     let config = &product.config;
     let stem = crate::expand::stem(&product.source);
     let cells: Vec<Cell> = product.files.iter().map(|file| file.cell.clone()).collect();

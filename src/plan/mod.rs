@@ -15,9 +15,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use bake::bake;
+pub(crate) use bake::by_digest;
 #[cfg(feature = "registry")]
 pub(crate) use fill::contexts;
-pub(crate) use bake::by_digest;
 pub use make::Options;
 pub use text::text;
 

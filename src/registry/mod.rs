@@ -49,5 +49,5 @@ pub use media::{
 pub use reference::Reference;
 pub use repository::{Opened, Repository, Which};
 pub use spelling::{Spelling, is_lost, spelling};
-pub use web::{Web, WebError};
 pub use transport::{Body, Method, Request, Response, Transport, TransportError};
+pub use web::{Web, WebError};

@@ -80,13 +80,17 @@ impl Git {
     pub(crate) fn ignored(root: &Path, files: &[&Path]) -> Option<BTreeSet<PathBuf>> {
         let names = files.iter().map(|file| file.to_str());
         let names: Vec<&str> = names.collect::<Option<_>>()?;
-        let output = Git::command(root)
-            .args(["check-ignore", "-z", "--"])
-            .args(&names)
-            .stdin(Stdio::null())
+        let mut child = Git::command(root)
+            .args(["check-ignore", "-z", "--stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .output()
+            .spawn()
             .ok()?;
+        // Closed when dropped: git waits for the end. What it prints meanwhile, a handful of paths, a pipe holds.
+        let asked = names.join("\0");
+        child.stdin.take()?.write_all(asked.as_bytes()).ok()?;
+        let output = child.wait_with_output().ok()?;
         // 1 is that it ignores none of them.
         matches!(output.status.code(), Some(0 | 1)).then(|| {
             let paths = output.stdout.split(|byte| *byte == 0);

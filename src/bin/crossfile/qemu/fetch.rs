@@ -164,8 +164,7 @@ impl Done {
     fn exit(&self, args: &FetchArgs) -> Exit {
         let mut errors = self.diagnostics.iter().filter(|found| found.is_error());
         let is_done = |found: &Diagnostic| {
-            found.code.is_finding()
-                && (args.check || found.code == crossfile::Code::MissingHandler)
+            found.code.is_finding() && (args.check || found.code == crossfile::Code::MissingHandler)
         };
         match (errors.clone().all(is_done), errors.next()) {
             (_, None) => Exit::Clean,
