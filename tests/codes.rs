@@ -147,6 +147,7 @@ fn shown(found: &Explanation) -> String {
     // What lint and bases find is their result, everything else is a diagnostic.
     let printed = match found.run[0].as_str() {
         "lint" | "bases" => wrong.stdout.clone(),
+        "qemu" if found.run.iter().any(|word| word == "--check") => wrong.stdout.clone(),
         _ => wrong.stderr.clone(),
     };
     let code = format!("[{}]", found.code);
@@ -178,7 +179,12 @@ fn shown(found: &Explanation) -> String {
 
     // The message itself: up to what is said of the run as a whole.
     let mut message = Vec::new();
-    let summary = ["to write ", "to overwrite ", "nothing was written"];
+    let summary = [
+        "to write ",
+        "to overwrite ",
+        "nothing was written",
+        "1 handler: ",
+    ];
     for line in printed.lines() {
         if summary.iter().any(|start| line.starts_with(start)) || line.starts_with("1 template: ") {
             break;

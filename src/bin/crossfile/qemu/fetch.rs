@@ -197,7 +197,9 @@ impl Done {
             false => output.diagnostics(&self.diagnostics),
         }
         self.not_ignored(output);
-        output.progress(&self.summary());
+        if let Some(summary) = self.summary() {
+            output.progress(&summary);
+        }
         Ok(())
     }
 
@@ -227,18 +229,22 @@ impl Done {
         }
     }
 
-    fn summary(&self) -> String {
-        let handlers = &self.report.handlers;
-        let files = || handlers.iter().flat_map(|found| &found.files);
-        if files().next().is_none() && !self.diagnostics.iter().any(Diagnostic::is_error) {
+    /// How many files there are of each kind; nothing where it was not found out.
+    fn summary(&self) -> Option<String> {
+        let files = || {
+            let handlers = self.report.handlers.iter();
+            handlers.flat_map(|found| &found.files)
+        };
+        if files().next().is_none() {
             let arches: Vec<&str> = self.arches.iter().map(ArchName::as_str).collect();
-            return match arches.is_empty() {
+            let failed = self.diagnostics.iter().any(Diagnostic::is_error);
+            return (!failed).then(|| match arches.is_empty() {
                 true => "nothing to fetch: no architecture of the project is emulated".to_string(),
                 false => format!(
                     "nothing to fetch: no Dockerfile for {} copies a handler from its context",
                     arches.join(", ")
                 ),
-            };
+            });
         }
         let mut kinds: Vec<(&str, usize)> = Vec::new();
         for file in files() {
@@ -253,10 +259,7 @@ impl Done {
             .map(|(kind, number)| format!("{number} {kind}"))
             .collect();
         let number = count(files().count(), "handler");
-        match kinds.is_empty() {
-            true => number,
-            false => format!("{number}: {}", kinds.join(", ")),
-        }
+        Some(format!("{number}: {}", kinds.join(", ")))
     }
 
     /// Every handler with its files, what was written, and what there is to say.
