@@ -432,7 +432,8 @@ fn a_second_project_gets_it_from_the_cache_and_a_damaged_cache_is_mended() {
 #[test]
 fn a_chain_that_does_not_hold_writes_nothing() {
     let path = "/debian/pool/main/q/qemu/qemu-user-static_1_amd64.deb";
-    let faults: [(&str, Box<dyn Fn(&Mirror)>); 5] = [
+    type Fault = Box<dyn Fn(&Mirror)>;
+    let faults: [(&str, Fault); 5] = [
         (
             "the list that names it says",
             Box::new(|mirror: &Mirror| mirror.file(path, static_package("2"))),

@@ -125,6 +125,8 @@ pub struct FetchedHandler {
     pub host: ArchName,
     /// What it is, where that is known: as it is locked, or as it was found.
     pub handler: Option<LockedHandler>,
+    /// Where it is looked for, in order.
+    pub places: Vec<String>,
     /// Its files.
     pub files: Vec<FetchedFile>,
 }
@@ -203,16 +205,30 @@ pub fn fetch(needs: &[Need], fetching: &Fetching<'_>) -> Report {
             }
         }
     }
-    report.handlers = works.into_iter().filter_map(fetched).collect();
+    let handlers = works.into_iter();
+    report.handlers = handlers
+        .filter_map(|work| fetched(work, fetching.machine))
+        .collect();
     report
 }
 
-fn fetched(work: Work<'_>) -> Option<FetchedHandler> {
+fn fetched(work: Work<'_>, machine: &[PathBuf]) -> Option<FetchedHandler> {
     let first = work.first()?;
+    let settings = &first.config.handlers;
+    let places = settings.from.iter().flat_map(|source| match source {
+        HandlerSource::Machine => machine
+            .iter()
+            .map(|folder| folder.join(first.name()).display().to_string())
+            .collect(),
+        HandlerSource::Debian => vec![format!("{} {}", settings.mirror, settings.suite)],
+        HandlerSource::Url => settings.url.iter().map(|url| url.value.clone()).collect(),
+    });
+    let places = places.collect();
     let files = work.needs.iter().zip(&work.statuses);
     Some(FetchedHandler {
         qemu: first.qemu.clone(),
         host: first.host().clone(),
+        places,
         handler: work.got.or(work.expected),
         files: files
             .map(|((need, _), status)| FetchedFile {
@@ -532,10 +548,10 @@ impl Run<'_, '_> {
             let others = others.map(|other| format!("\n- {}: {}", described(other), other.sha256));
             let others: String = others.collect();
             let help = format!(
-                "`crossfile qemu fetch --update {}` takes the new one, where you trust it; locked is what came from {}, {} bytes; that one is used where it lies as {}{others}{tried}",
+                "where you trust the new one, `crossfile qemu fetch --update {}` takes it\nlocked: {} bytes, which came from {}; as {} they would be taken{others}{tried}",
                 arches(need),
-                described(expected),
                 expected.size,
+                described(expected),
                 cache.path(&expected.sha256).display()
             );
             let place = locked_at(need, &self.locks);

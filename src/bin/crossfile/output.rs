@@ -107,7 +107,6 @@ impl Output {
     }
 
     /// Prints an error that has no place in a file.
-    #[cfg(feature = "registry")]
     pub(crate) fn error(&self, text: &str) {
         // Whoever does not listen is not told.
         let _ = writeln!(anstream::stderr(), "error: {text}");

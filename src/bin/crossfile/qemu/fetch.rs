@@ -96,6 +96,11 @@ fn work(args: &FetchArgs, output: &Output, done: &mut Done) -> Result<(), Failur
     };
     let overrides = select.overrides(false, false);
     let overrides = overrides.map_err(|problem| Failure::Problems(vec![problem]))?;
+    // Digests of base images say nothing about handlers, and need not be locked yet.
+    let overrides = Overrides {
+        locked: Some(false),
+        ..overrides
+    };
     let config = crossfile::config_of(&output.folder, &Overrides::default(), &output.inputs());
     let config = config.map_err(Failure::Problems)?;
     let asked = resolved(&args.arches, &config.map)?;
@@ -325,7 +330,13 @@ fn line(
         (FileStatus::Replaced, _) => format!("replaced {path} (for {arches}{from}{size})"),
         (FileStatus::MadeExecutable, _) => format!("made {path} executable"),
         (FileStatus::Right, _) => format!("{path} is right already"),
-        (FileStatus::Missing, Mode::DryRun) => format!("would write {path} (for {arches}{from})"),
+        (FileStatus::Missing, Mode::DryRun) => match &handler.handler {
+            Some(_) => format!("would write {path} (for {arches}{from})"),
+            None => {
+                let places = handler.places.join(", ");
+                format!("would write {path} (for {arches}), and lock what is found at {places}")
+            }
+        },
         (FileStatus::NotExecutable, Mode::DryRun) => format!("would make {path} executable"),
         (FileStatus::NotLocked, Mode::DryRun) => {
             format!("would compare {path} with what is found, and lock it (for {arches})")
