@@ -1,5 +1,6 @@
 //! Doing what a plan says: a [`Runner`] performs single actions, [`Schedule`] whole plans, steps side by side.
 
+mod asking;
 mod check;
 mod process;
 #[cfg(feature = "registry")]
@@ -15,6 +16,7 @@ use std::time::Duration;
 use crate::backend::{Action, Command, Value};
 use crate::plan::{Step, StepId};
 
+pub use asking::Asking;
 pub use process::Processes;
 #[cfg(feature = "registry")]
 pub use registry::Registries;

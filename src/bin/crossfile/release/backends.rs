@@ -4,16 +4,15 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[cfg(feature = "registry")]
 use crossfile::backend::WithRegistry;
 use crossfile::backend::{
-    Action, Backend, Buildah, Buildctl, Buildx, Command, Docker, External, Find, IndexTool, NAMES,
-    Yield,
+    Backend, Buildah, Buildctl, Buildx, Command, Docker, External, IndexTool, NAMES,
 };
 use crossfile::diagnostic::closest;
-use crossfile::run::{Events, ExecError, Processes, Resolved, Runner};
+use crossfile::run::{self, ExecError};
 use crossfile::{Code, Diagnostic, Located, Place, Platform, Product};
 
 use super::args::{IndexBy, WithArgs};
@@ -22,35 +21,30 @@ use super::work::Asked;
 use crate::output::Output;
 
 /// A backend that was found.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     backend: Box<dyn Backend>,
     /// What its programs said that may matter.
     pub(super) warnings: Vec<Diagnostic>,
 }
 
 impl Opened {
-    pub(super) fn backend(&self) -> &dyn Backend {
+    pub(crate) fn backend(&self) -> &dyn Backend {
         self.backend.as_ref()
     }
 
     /// The backend that the command line says, else the settings, else docker. `asked` is given where programs may be run: then
     /// the backend is what it is on this machine.
-    pub(super) fn new(
+    pub(crate) fn new(
         with: &WithArgs,
         said: Option<Located<String>>,
         products: &[Product],
         asked: Option<&Asked<'_>>,
         output: &Output,
     ) -> Result<Opened, Vec<Diagnostic>> {
-        let argument = with.backend.as_deref().map(|name| {
-            let place = Place::argument(&format!("--backend {name}"));
-            let place = Place::new(place.source(), 10..10 + name.len());
-            Located::new(name.to_string(), place)
-        });
-        let docker = || Located::new("docker".to_string(), Place::argument("--backend docker"));
-        let name = argument.or(said).unwrap_or_else(docker);
+        let name = chosen(with, said);
         let ask = Asking {
             folder: output.folder.clone(),
+            patience: asked.map_or(PATIENCE, |asked| asked.patience),
             cancelled: interrupts(),
         };
         let mut warnings = Vec::new();
@@ -102,49 +96,63 @@ impl Opened {
     }
 }
 
-/// How long a program may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Runs programs to ask them something.
-struct Asking {
-    folder: std::path::PathBuf,
-    cancelled: Arc<AtomicBool>,
+/// The backend that the command line says, else the settings, else docker.
+pub(crate) fn chosen(with: &WithArgs, said: Option<Located<String>>) -> Located<String> {
+    let argument = with.backend.as_deref().map(|name| {
+        let place = Place::argument(&format!("--backend {name}"));
+        let place = Place::new(place.source(), 10..10 + name.len());
+        Located::new(name.to_string(), place)
+    });
+    let docker = || Located::new("docker".to_string(), Place::argument("--backend docker"));
+    argument.or(said).unwrap_or_else(docker)
 }
 
-struct Silent;
+/// The backend that the settings of products say, which has to be one unless the command line says it.
+pub(crate) fn said(
+    with: &WithArgs,
+    products: &[Product],
+) -> Result<Option<Located<String>>, Box<Diagnostic>> {
+    let mut said = products
+        .iter()
+        .filter_map(|product| product.config.backend.as_ref());
+    let first = said.next();
+    let other = said.find(|other| first.is_some_and(|first| first.value != other.value));
+    let (Some(first), Some(other), None) = (first, other, &with.backend) else {
+        return Ok(first.cloned());
+    };
+    let message = format!(
+        "`{}` is said here, and `{}` for another part of the project",
+        other.value, first.value
+    );
+    Err(Box::new(
+        Diagnostic::error(Code::BadValue, other.place.clone(), message)
+            .related(first.place.clone(), "the other is here")
+            .help("build one at a time, or say `--backend`"),
+    ))
+}
 
-impl Events for Silent {
-    fn output(&self, _: &str, _: &str) -> Option<String> {
-        None
-    }
+/// How long a program may take to answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-    fn line(&self, _: &str) {}
-
-    fn command(&self, _: &Resolved) {}
+/// Runs programs to ask them something.
+#[derive(Clone)]
+struct Asking {
+    folder: std::path::PathBuf,
+    patience: Duration,
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Asking {
     /// What a command prints.
     fn ask(&self, command: &Command) -> Result<String, ExecError> {
-        let began = Instant::now();
-        let enough = || self.cancelled.load(Ordering::SeqCst) || began.elapsed() > PATIENCE;
-        let runner = Processes::new(&self.folder, std::env::temp_dir(), &enough);
-        let mut command = command.clone();
-        command.yields = vec![Yield::new("answer", Find::Stdout)];
-        // To print nothing is an answer, too.
-        command.only_reports = true;
-        let performed = runner.run(&Action::Command(command.clone()), &Silent);
-        let performed = performed.map_err(|error| match error {
-            ExecError::Cancelled if !self.cancelled.load(Ordering::SeqCst) => ExecError::System {
-                what: format!(
-                    "`{}` gave no answer in {} seconds",
-                    command.program,
-                    PATIENCE.as_secs()
-                ),
-            },
-            error => error,
-        })?;
-        Ok(performed.outputs.get("answer").cloned().unwrap_or_default())
+        let cancelled = || self.cancelled.load(Ordering::SeqCst);
+        run::Asking::new(
+            &self.folder,
+            std::env::temp_dir(),
+            self.patience,
+            &cancelled,
+        )
+        .ask(command)
     }
 
     fn says(&self, program: &str, args: &[&str]) -> Result<String, ExecError> {

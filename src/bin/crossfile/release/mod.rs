@@ -85,6 +85,7 @@ fn go(args: &BuildArgs, goal: Goal, bases: bool, output: &Output) -> io::Result<
         writes: !args.how.dry_run,
         builds: true,
         bases,
+        patience: backends::PATIENCE,
         #[cfg(feature = "registry")]
         speak: args.how.speak,
         cancelled: &cancelled,
@@ -103,6 +104,7 @@ pub(crate) fn manifest(args: &ManifestArgs, output: &Output) -> io::Result<Exit>
         writes: false,
         builds: false,
         bases: false,
+        patience: backends::PATIENCE,
         #[cfg(feature = "registry")]
         speak: args.how.speak,
         cancelled: &cancelled,

@@ -1,6 +1,7 @@
 //! From arguments to a plan and what does it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crossfile::plan::{Goal, Options, Plan, Step, StepId, Task, Verify};
 use crossfile::{Code, Diagnostic, Located, Overrides, Place, Project, Status, WriteOptions};
@@ -8,7 +9,7 @@ use crossfile::{Code, Diagnostic, Located, Overrides, Place, Project, Status, Wr
 #[cfg(feature = "registry")]
 use super::args::WithArgs;
 use super::args::{ManifestArgs, WhatArgs};
-use super::backends::Opened;
+use super::backends::{Opened, said};
 use super::{sources, speak};
 #[cfg(feature = "registry")]
 use crate::args::SelectArgs;
@@ -19,17 +20,19 @@ use crate::project::Loaded;
 pub(super) type Made<T> = Result<T, Vec<Diagnostic>>;
 
 /// What a command that runs programs may do.
-pub(super) struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// Whether generated files are brought up to date before anything is built from them.
-    pub(super) writes: bool,
+    pub(crate) writes: bool,
     /// Whether anything may be built: then builders are asked.
-    pub(super) builds: bool,
+    pub(crate) builds: bool,
     /// Whether registries are asked for the base images first.
-    pub(super) bases: bool,
+    pub(crate) bases: bool,
+    /// How long a program may take to say what it can do.
+    pub(crate) patience: Duration,
     /// How registries are spoken to.
     #[cfg(feature = "registry")]
-    pub(super) speak: crate::registry::SpeakArgs,
-    pub(super) cancelled: &'a (dyn Fn() -> bool + Sync),
+    pub(crate) speak: crate::registry::SpeakArgs,
+    pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// A plan with what does it.
@@ -72,24 +75,13 @@ pub(super) fn work_out(
     if problems.iter().any(Diagnostic::is_error) {
         return Err(problems);
     }
-    let mut said = products
-        .iter()
-        .filter_map(|product| product.config.backend.as_ref());
-    let first = said.next();
-    let other = said.find(|other| first.is_some_and(|first| first.value != other.value));
-    if let (Some(first), Some(other), None) = (first, other, &what.with.backend) {
-        let message = format!(
-            "`{}` is said here, and `{}` for another part of the project",
-            other.value, first.value
-        );
-        problems.push(
-            Diagnostic::error(Code::BadValue, other.place.clone(), message)
-                .related(first.place.clone(), "the other is here")
-                .help("build one at a time, or say `--backend`"),
-        );
-        return Err(problems);
-    }
-    let said = first.cloned();
+    let said = match said(&what.with, &products) {
+        Ok(said) => said,
+        Err(problem) => {
+            problems.push(*problem);
+            return Err(problems);
+        }
+    };
     let registries = speak::registries(&products)?;
     let opened = Opened::new(&what.with, said, &products, asked, output)?;
     problems.extend(opened.warnings.iter().cloned());
