@@ -19,7 +19,7 @@ use crossfile::registry::fake::{FakeRegistry, Fault, Guard};
 use crossfile::registry::{
     Anonymous, Client, ClientOptions, Credentials, Descriptor, Digest, Document, ErrorKind,
     Keychain, MediaType, Method, Opened, Reference, RegistryError, RegistryOptions, Repository,
-    Which,
+    Trial, Which,
 };
 use support::snapshots;
 
@@ -964,4 +964,63 @@ fn no_secret_is_in_any_text() {
     for secret in SECRETS {
         assert!(!texts.contains(secret), "{secret}: {texts}");
     }
+}
+
+#[test]
+fn the_right_to_write_is_asked_for_and_nothing_is_left() {
+    let fake = FakeRegistry::new();
+    let trial = client(&fake).may_write(&reference("ghcr.io/acme/nginx"));
+    assert_eq!(trial.unwrap(), Trial::TakenBack);
+    assert_eq!(
+        fake.requests(),
+        [
+            "POST https://ghcr.io/v2/acme/nginx/blobs/uploads/",
+            "DELETE https://ghcr.io/v2/acme/nginx/blobs/uploads/1?_state=kept"
+        ]
+    );
+    // Whoever has none of it keeps what was begun for a while.
+    fake.fault(Method::Delete, "uploads", 1, Fault::Status(405));
+    let trial = client(&fake).may_write(&reference("ghcr.io/acme/nginx"));
+    assert_eq!(trial.unwrap(), Trial::Left);
+    fake.fault(Method::Post, "uploads", 1, Fault::Status(405));
+    let refused = client(&fake).may_write(&reference("ghcr.io/acme/nginx"));
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(refused.kind, ErrorKind::Status(405, _)),
+        "{refused}"
+    );
+}
+
+#[test]
+fn whoever_may_only_read_may_not_write() {
+    let fake = FakeRegistry::new();
+    fake.guard(Guard::bearer("me", "hunter2").with_anonymous_pull());
+    let image = reference("ghcr.io/acme/nginx");
+    let refused = client(&fake).may_write(&image).unwrap_err();
+    assert!(
+        matches!(refused.kind, ErrorKind::Unauthorized(_)),
+        "{refused}"
+    );
+    assert_eq!(known(&fake, me()).may_write(&image), Ok(Trial::TakenBack));
+    let wrong = Credentials::password("me", "wrong");
+    let refused = known(&fake, wrong).may_write(&image).unwrap_err();
+    assert!(
+        matches!(refused.kind, ErrorKind::Unauthorized(_)),
+        "{refused}"
+    );
+    assert!(!refused.to_string().contains("wrong"), "{refused}");
+}
+
+#[test]
+fn a_registry_is_greeted_by_nobody_in_particular() {
+    let fake = FakeRegistry::new();
+    let greeting = known(&fake, me()).greet("ghcr.io").unwrap();
+    assert!(!greeting.wants_credentials);
+    assert_eq!(fake.requests(), ["GET https://ghcr.io/v2/"]);
+    assert_eq!(fake.sent()[0].header("authorization"), None);
+    fake.fault(Method::Get, "/v2/", 1, Fault::Status(401));
+    assert!(client(&fake).greet("ghcr.io").unwrap().wants_credentials);
+    fake.fault(Method::Get, "/v2/", 1, Fault::Status(418));
+    let odd = client(&fake).greet("ghcr.io").unwrap_err();
+    assert!(matches!(odd.kind, ErrorKind::Status(418, _)), "{odd}");
 }

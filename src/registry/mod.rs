@@ -34,9 +34,10 @@ mod transport;
 pub mod verify;
 mod web;
 
-pub use client::{Client, ClientOptions, RegistryOptions, printable};
+pub use client::{Client, ClientOptions, Greeting, RegistryOptions, Trial, printable};
 pub use credentials::{
-    Anonymous, Credentials, DockerConfig, HelperPrograms, Helpers, Keychain, default_files,
+    Anonymous, Credentials, CredentialsSource, DockerConfig, HelperPrograms, Helpers, Keychain,
+    default_files,
 };
 pub use digest::{Digest, ParseDigestError, Verified};
 pub use error::{ErrorKind, RegistryError};

@@ -17,6 +17,8 @@ pub enum Method {
     Patch,
     /// Store.
     Put,
+    /// Take back an upload that was begun.
+    Delete,
 }
 
 impl fmt::Display for Method {
@@ -27,6 +29,7 @@ impl fmt::Display for Method {
             Method::Post => "POST",
             Method::Patch => "PATCH",
             Method::Put => "PUT",
+            Method::Delete => "DELETE",
         })
     }
 }

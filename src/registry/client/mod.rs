@@ -2,11 +2,12 @@
 //!
 //! A [`Client`] knows what holds for all requests: how each registry wants to be asked, which tokens there are, how many
 //! requests may run side by side, when one is tried again. `request` brings one request to its answer, `token` fetches tokens,
-//! `remote` is a [`Repository`](super::Repository) of such requests, `download` and `upload` move blobs.
+//! `remote` is a [`Repository`](super::Repository) of such requests, `download` and `upload` move blobs, `readiness` asks whether they could be.
 //!
 //! What always holds: credentials go to the registry that they are for and to its token service, and to no other host.
 
 mod download;
+mod readiness;
 mod remote;
 mod request;
 pub(super) mod retry;
@@ -21,6 +22,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use readiness::{Greeting, Trial};
 use remote::Remote;
 pub(super) use words::plain;
 pub use words::printable;

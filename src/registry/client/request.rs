@@ -232,7 +232,7 @@ fn advice(registry: &str, plain: bool) -> String {
 }
 
 /// A failure to speak TLS, with what may be done about it.
-fn helped(mut failure: Failure, registry: &Registry) -> Failure {
+pub(super) fn helped(mut failure: Failure, registry: &Registry) -> Failure {
     if let ErrorKind::Refused(what) = &mut failure.kind
         && what == NO_TLS
     {
@@ -243,7 +243,7 @@ fn helped(mut failure: Failure, registry: &Registry) -> Failure {
 }
 
 /// What the status of an answer means.
-fn meant(
+pub(super) fn meant(
     mut answer: Answer,
     call: &Call<'_>,
     registry: &Registry,

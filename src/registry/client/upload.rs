@@ -14,7 +14,7 @@ use super::url::Url;
 use super::words::drain;
 
 /// Where uploads begin.
-const UPLOADS: &str = "blobs/uploads/";
+pub(super) const UPLOADS: &str = "blobs/uploads/";
 
 /// Why a blob was not stored.
 enum Unstored {
@@ -148,7 +148,7 @@ impl Remote {
     }
 
     /// Where an upload goes on.
-    fn place(&self, mut answer: Answer) -> Result<Url, Failure> {
+    pub(super) fn place(&self, mut answer: Answer) -> Result<Url, Failure> {
         drain(&mut answer.response.body);
         let location = answer.response.header("location");
         let place = location.and_then(|location| answer.url.join(location));

@@ -27,6 +27,16 @@ pub struct DockerConfig {
     said: Mutex<BTreeMap<(String, String), Said>>,
 }
 
+/// Where credentials were found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CredentialsSource {
+    /// The file that has them, or that names who has them.
+    pub file: PathBuf,
+    /// The program that was asked for them.
+    pub helper: Option<String>,
+}
+
 type Said = Arc<OnceLock<Result<Option<Credentials>, String>>>;
 
 #[derive(Deserialize)]
@@ -93,10 +103,31 @@ impl DockerConfig {
     }
 }
 
-impl Keychain for DockerConfig {
-    fn credentials(&self, registry: &str, repository: &str) -> Result<Option<Credentials>, String> {
+impl DockerConfig {
+    /// Where the credentials for a repository come from; nothing where there are none.
+    ///
+    /// # Errors
+    /// They could not be read. The text names the file or program, and no secret.
+    pub fn source(
+        &self,
+        registry: &str,
+        repository: &str,
+    ) -> Result<Option<CredentialsSource>, String> {
+        let found = self.find(registry, repository)?;
+        Ok(found.map(|(_, source)| source))
+    }
+
+    fn find(
+        &self,
+        registry: &str,
+        repository: &str,
+    ) -> Result<Option<(Credentials, CredentialsSource)>, String> {
         let scopes = scopes(registry, repository);
         for file in self.read()? {
+            let source = |helper: Option<&str>| CredentialsSource {
+                file: file.path.clone(),
+                helper: helper.map(|name| format!("docker-credential-{name}")),
+            };
             let helpers = file.helpers.iter().flatten();
             let helpers: Vec<_> = helpers.map(|(key, name)| (canonical(key), name)).collect();
             let helper = scopes.iter().find_map(|scope| {
@@ -109,7 +140,7 @@ impl Keychain for DockerConfig {
                     continue;
                 }
                 if let Some(found) = self.ask(helper, registry)? {
-                    return Ok(Some(found));
+                    return Ok(Some((found, source(Some(helper)))));
                 }
             }
             let auths = file.auths.iter().flatten();
@@ -122,13 +153,20 @@ impl Keychain for DockerConfig {
                     let found = entry.credentials();
                     let found = found
                         .map_err(|what| format!("{}: {what} of `{key}`", file.path.display()))?;
-                    if found.is_some() {
-                        return Ok(found);
+                    if let Some(found) = found {
+                        return Ok(Some((found, source(None))));
                     }
                 }
             }
         }
         Ok(None)
+    }
+}
+
+impl Keychain for DockerConfig {
+    fn credentials(&self, registry: &str, repository: &str) -> Result<Option<Credentials>, String> {
+        let found = self.find(registry, repository)?;
+        Ok(found.map(|(credentials, _)| credentials))
     }
 }
 
@@ -328,6 +366,24 @@ mod tests {
             asked(&[broken], "x.io", "a"),
             "docker-credential-broken: no keyring"
         );
+    }
+
+    #[test]
+    fn the_source_is_the_file_and_the_helper() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.json");
+        let text = r#"{"credHelpers":{"docker.io":"hub"},"auths":{"x.io":{"auth":"bWU6cHc="}}}"#;
+        fs::write(&file, text).unwrap();
+        let keychain = DockerConfig::new(vec![file.clone()], Arc::new(Known));
+        let helper = |registry: &str| {
+            let found = keychain.source(registry, "library/a").unwrap()?;
+            assert_eq!(found.file, file);
+            Some(found.helper)
+        };
+        let hub = Some("docker-credential-hub".to_string());
+        assert_eq!(helper("docker.io"), Some(hub));
+        assert_eq!(helper("x.io"), Some(None));
+        assert_eq!(helper("y.io"), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use docker::DockerConfig;
+pub use docker::{CredentialsSource, DockerConfig};
 pub use helper::{HelperPrograms, Helpers};
 
 /// What a registry knows us by.

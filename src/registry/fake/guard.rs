@@ -109,6 +109,8 @@ pub(super) fn check(
     let guard = state.guard.as_ref()?;
     let actions: &[&str] = match request.method {
         Method::Get | Method::Head => &["pull"],
+        // As distribution's registry wants it (registry/handlers/app.go, `appendAccessRecords`).
+        Method::Delete => &["delete"],
         _ => &["pull", "push"],
     };
     let refusal = Answer::error(401, "UNAUTHORIZED", "authentication required");

@@ -130,7 +130,24 @@ fn registry(
         ("/blobs/", Method::Get | Method::Head) => blob(state, request, &place, last),
         ("/blobs/uploads/", Method::Post) => begin(state, request, address, &place, repository),
         ("/blobs/uploads/", Method::Put) => put_blob(state, address, &place, last, body),
+        ("/blobs/uploads/", Method::Delete) => take_back(state, &place, last),
         _ => Answer::error(405, "UNSUPPORTED", "the operation is unsupported"),
+    }
+}
+
+fn take_back(state: &mut State, place: &str, last: &str) -> Answer {
+    let number = last.split('?').next().unwrap_or_default().parse::<u64>();
+    let known = number.ok().filter(|number| {
+        let known = state.uploads.get(number);
+        known.is_some_and(|known| known == place)
+    });
+    match known.and_then(|number| state.uploads.remove(&number)) {
+        Some(_) => Answer::new(204),
+        None => Answer::error(
+            404,
+            "BLOB_UPLOAD_UNKNOWN",
+            "blob upload unknown to registry",
+        ),
     }
 }
 

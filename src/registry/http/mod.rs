@@ -158,12 +158,13 @@ impl Transport for Http {
             Method::Post => http::Method::POST,
             Method::Patch => http::Method::PATCH,
             Method::Put => http::Method::PUT,
+            Method::Delete => http::Method::DELETE,
         };
         let mut head = http::Request::builder().method(method).uri(request.url);
         for (name, value) in &request.headers {
             head = head.header(*name, value);
         }
-        let reads = matches!(request.method, Method::Get | Method::Head);
+        let reads = matches!(request.method, Method::Get | Method::Head | Method::Delete);
         let stores = request.method == Method::Put;
         let sent = match request.body {
             Body::Empty if reads => with(head, ()).and_then(|whole| run(agent, whole, stores)),
