@@ -32,6 +32,7 @@ pub mod diagnostic;
 pub mod diff;
 mod discover;
 pub mod dockerfile;
+pub mod doctor;
 pub mod document;
 pub mod emulation;
 pub mod expand;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 #[cfg(feature = "registry")]
 use crate::bases::BasesArgs;
 use crate::complete::{self, CompletionsArgs};
+use crate::doctor::DoctorArgs;
 use crate::explain::ExplainArgs;
 use crate::init::InitArgs;
 #[cfg(feature = "registry")]
@@ -26,7 +27,7 @@ pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "done and clean; warnings too"),
     (
         "1",
-        "a question answered no: drift (--check, --diff), a finding (lint, bases)",
+        "a question answered no: drift (--check, --diff), a finding (lint, bases, doctor)",
     ),
     (
         "2",
@@ -187,6 +188,18 @@ pub(crate) enum Command {
     Vars(VarsArgs),
     /// Look things up in the table of architecture names
     Arch(ArchArgs),
+    /// Say whether a release would go through on this machine, part by part, with what mends each part
+    ///
+    /// Asks programs, daemons, builders, the kernel and registries, side by side and none for long; starts, changes and pushes nothing. To
+    /// ask for the right to write, an upload is begun and taken back before anything is sent.
+    /// Exits with 1 where a release would fail.
+    ///
+    /// Examples:
+    ///   crossfile doctor
+    ///   crossfile doctor --backend buildx --format json
+    ///   sudo crossfile doctor --fix
+    #[command(verbatim_doc_comment)]
+    Doctor(DoctorArgs),
     /// See to it that this machine runs programs of other architectures
     Qemu(QemuArgs),
     /// Say what the code of a message means, with an example and its cure

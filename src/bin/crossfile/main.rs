@@ -5,6 +5,7 @@ mod args;
 #[cfg(feature = "registry")]
 mod bases;
 mod complete;
+mod doctor;
 mod explain;
 mod generate;
 mod git;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args, &output),
         #[cfg(feature = "registry")]
         Command::Bases(args) => bases::run(&args, &output),
+        Command::Doctor(args) => doctor::run(&args, &output),
         Command::Lint(args) => lint::run(&args, &output),
         Command::Vars(args) => vars::run(&args, &output),
         Command::Explain(args) => explain::run(&args, &output),

@@ -93,7 +93,6 @@ impl Output {
     }
 
     /// Prints what is about to happen and has to be seen.
-    #[cfg(feature = "registry")]
     pub(crate) fn notice(&self, text: &str) {
         let _ = writeln!(anstream::stderr(), "{text}");
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crossfile::config::RegistrySettings;
 use crossfile::registry::{
@@ -29,6 +30,7 @@ pub(crate) struct SpeakArgs {
 pub(crate) struct Speaker {
     client: Client,
     places: Places,
+    keychain: Arc<DockerConfig>,
     cancelled: Arc<AtomicBool>,
 }
 
@@ -45,11 +47,28 @@ impl Speaker {
         args: SpeakArgs,
         output: &Output,
     ) -> Result<Speaker, Vec<Diagnostic>> {
+        Speaker::within(registries, args, None, output)
+    }
+
+    /// The same for whoever wants to know soon: after `limit` everything is called off, and little is tried again.
+    pub(crate) fn within(
+        registries: &BTreeMap<String, RegistrySettings>,
+        args: SpeakArgs,
+        limit: Option<Duration>,
+        output: &Output,
+    ) -> Result<Speaker, Vec<Diagnostic>> {
         let cancelled = crate::release::interrupts();
         let flag = Arc::clone(&cancelled);
-        let called_off: Cancelled = Arc::new(move || flag.load(Ordering::SeqCst));
+        let began = Instant::now();
+        let called_off: Cancelled = Arc::new(move || {
+            let late = limit.is_some_and(|limit| began.elapsed() > limit);
+            late || flag.load(Ordering::SeqCst)
+        });
         let env = output.inputs().env;
         let mut options = ClientOptions::default();
+        if limit.is_some() {
+            options.retry_waits.truncate(1);
+        }
         options.plain_http = match (args.plain_http, args.tls) {
             (true, _) => Some(true),
             (_, true) => Some(false),
@@ -62,12 +81,13 @@ impl Speaker {
             options.registries.insert(host.clone(), own);
         }
         let helpers = HelperPrograms::new(Arc::clone(&called_off));
-        let keychain = DockerConfig::new(default_files(&env), Arc::new(helpers));
+        let keychain = Arc::new(DockerConfig::new(default_files(&env), Arc::new(helpers)));
         let http = http(called_off, &env)?;
-        let client = Client::new(Arc::new(http), Arc::new(keychain), options);
+        let client = Client::new(Arc::new(http), keychain.clone(), options);
         Ok(Speaker {
             places: Places::new(&output.folder, client.clone()),
             client,
+            keychain,
             cancelled,
         })
     }
@@ -75,6 +95,11 @@ impl Speaker {
     /// The client.
     pub(crate) fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// Who knows where credentials are.
+    pub(crate) fn keychain(&self) -> &DockerConfig {
+        &self.keychain
     }
 
     /// Opens repositories.

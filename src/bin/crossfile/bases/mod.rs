@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crossfile::bases::{Base, Change, RegistryLookup, Survey, Use};
 use crossfile::lock::{self, Lock};
@@ -58,17 +59,18 @@ pub(crate) fn run(args: &BasesArgs, output: &Output) -> io::Result<Exit> {
     Ok(exit(&report.diagnostics))
 }
 
-/// Asks for the base images of products, as their settings say.
+/// Asks for the base images of products, as their settings say, for no longer than `limit`.
 ///
 /// # Errors
 /// The settings do not say how.
 pub(crate) fn ask(
     products: &[Product],
     speak: SpeakArgs,
+    limit: Option<Duration>,
     output: &Output,
 ) -> Result<Survey, Vec<Diagnostic>> {
     let settings = crate::release::registries(products)?;
-    let client = Speaker::with(&settings, speak, output)?.client();
+    let client = Speaker::within(&settings, speak, limit, output)?.client();
     let lookup = RegistryLookup::new(move |reference: &Reference| client.repository(reference));
     Ok(Survey::of(products, &lookup))
 }
@@ -136,7 +138,7 @@ fn work(args: &BasesArgs, output: &Output, report: &mut Report) -> Result<(), Ve
     if !unread.is_empty() {
         return Err(unread);
     }
-    report.survey = ask(products, args.speak, output)?;
+    report.survey = ask(products, args.speak, None, output)?;
     if crate::release::interrupts().load(Ordering::SeqCst) {
         report.interrupted = true;
         return Ok(());

@@ -11,7 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use crossfile::emulation::{Binfmt, Mounted, Registration};
+use crossfile::doctor::Local;
+use crossfile::emulation::{Binfmt, Handler, Mounted, Registration, survey};
 use crossfile::{ArchMap, ArchName, Config, Diagnostic, Entry, Overrides, Place};
 
 #[cfg(feature = "registry")]
@@ -119,12 +120,7 @@ impl Subject {
         if arches.is_empty() && config.arches_are_given {
             known.clone_from(&config.arches);
         }
-        let native = machine(&config.map).map_err(Failure::Said)?;
-        // A project knows better what its own machine runs, such as 32-bit ARM on some of 64 bits.
-        let native = match native.contains(&config.host) {
-            true => native.union(&config.native).cloned().collect(),
-            false => native,
-        };
+        let native = own(&config).map_err(Failure::Said)?;
         Ok(Subject {
             config,
             arches: known,
@@ -164,6 +160,73 @@ fn resolved(words: &[String], map: &ArchMap) -> Result<Vec<ArchName>, Failure> {
         true => Ok(known),
         false => Err(Failure::Problems(problems)),
     }
+}
+
+/// What this machine's kernel runs, for the settings of a project.
+pub(crate) fn local(config: &Config) -> Result<Local, String> {
+    if !cfg!(target_os = "linux") {
+        return Ok(Local::default());
+    }
+    let native = own(config)?;
+    let binfmt = Mounted::default();
+    let entries = match binfmt.is_there() {
+        true => binfmt
+            .entries()
+            .map_err(|error| format!("binfmt_misc cannot be read: {error}"))?,
+        false => (false, Vec::new()),
+    };
+    let registrations: &[Registration] = match entries {
+        (true, ref all) => all,
+        (false, _) => &[],
+    };
+    let is_native = |arch: &ArchName| native.contains(arch);
+    let mut local = Local::new(survey(&config.map, &is_native, registrations, &is_file));
+    for entry in config.map.entries() {
+        if Handler::of(entry, &is_file).is_ok() {
+            local.interpreters.insert(entry.name.clone());
+        }
+    }
+    if is_root() {
+        local.registrable.clone_from(&local.interpreters);
+    }
+    Ok(local)
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
+}
+
+/// Registers architectures; whether all are. What went wrong is told.
+pub(crate) fn register(arches: &[String], output: &Output) -> bool {
+    let args = RegisterArgs::of(arches);
+    match register::run(&args, output) {
+        Ok(exit) => exit == Exit::Clean,
+        Err(Failure::Problems(problems)) => {
+            output.diagnostics(&problems);
+            false
+        }
+        Err(Failure::Said(what)) => {
+            output.error(&what);
+            false
+        }
+        // Whoever does not listen is not told.
+        Err(Failure::Print(_)) => true,
+    }
+}
+
+/// What this machine runs as its own, as a project knows it: such as 32-bit ARM on some of 64 bits.
+fn own(config: &Config) -> Result<BTreeSet<ArchName>, String> {
+    let native = machine(&config.map)?;
+    Ok(match native.contains(&config.host) {
+        true => native.union(&config.native).cloned().collect(),
+        false => native,
+    })
 }
 
 /// What this machine runs as its own.

@@ -41,6 +41,19 @@ pub(super) struct RegisterArgs {
     dry_run: bool,
 }
 
+impl RegisterArgs {
+    /// These architectures, by the QEMU of this machine.
+    pub(super) fn of(arches: &[String]) -> RegisterArgs {
+        RegisterArgs {
+            arches: arches.to_vec(),
+            unregister: false,
+            with: None,
+            image: String::new(),
+            dry_run: false,
+        }
+    }
+}
+
 pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<Exit, Failure> {
     let subject = Subject::new(&args.arches, output)?;
     let entries = wanted(&subject);

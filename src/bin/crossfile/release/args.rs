@@ -11,17 +11,17 @@ use crate::complete;
 pub(crate) struct WhatArgs {
     /// Folders whose projects are built, or single templates
     #[arg(value_name = "PATH", default_value = ".", add = complete::templates())]
-    pub(super) paths: Vec<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(super) select: SelectArgs,
+    pub(crate) select: SelectArgs,
 
     /// Give base images the digests of crossfile.lock, as `locked = true` in crossfile.toml does
     #[arg(long)]
-    pub(super) locked: bool,
+    pub(crate) locked: bool,
 
     #[command(flatten)]
-    pub(super) with: WithArgs,
+    pub(crate) with: WithArgs,
 }
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -34,6 +34,13 @@ pub(crate) struct WithArgs {
     /// Who makes and proves the index
     #[arg(long, value_enum, default_value_t)]
     pub(super) index: IndexBy,
+}
+
+impl WithArgs {
+    /// Whether the backend's own tool makes the index.
+    pub(crate) fn has_own_index(&self) -> bool {
+        self.index == IndexBy::Backend
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -20,14 +20,16 @@ use crossfile::{Code, Diagnostic, Place};
 
 use crate::output::{Exit, Output};
 use crate::progress::Progress;
-pub(crate) use args::{BuildArgs, ManifestArgs, PlanArgs, ReleaseArgs, ResultFormat};
-use args::{DoArgs, PlanFormat, WhatArgs};
+pub(crate) use args::{BuildArgs, ManifestArgs, PlanArgs, ReleaseArgs, ResultFormat, WhatArgs};
+use args::{DoArgs, PlanFormat};
+pub(crate) use backends::{Opened, chosen, said};
 use scratch::Scratch;
 #[cfg(feature = "registry")]
 pub(crate) use scratch::cache;
 #[cfg(feature = "registry")]
 pub(crate) use speak::registries;
-use work::{Asked, Worked, for_sources, of_sources, work_out};
+pub(crate) use work::Asked;
+use work::{Worked, for_sources, of_sources, work_out};
 #[cfg(feature = "registry")]
 pub(crate) use work::{nothing, plan_of};
 

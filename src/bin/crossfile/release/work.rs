@@ -143,7 +143,7 @@ fn bases(
     asked: &Asked<'_>,
     output: &Output,
 ) -> Made<Vec<Diagnostic>> {
-    let survey = crate::bases::ask(products, asked.speak, output)?;
+    let survey = crate::bases::ask(products, asked.speak, None, output)?;
     let mut found = crate::bases::problems(&survey, project);
     for problem in found
         .iter_mut()
