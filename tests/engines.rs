@@ -10,6 +10,8 @@
     reason = "a test that cannot set up its project should panic, and says when it is skipped"
 )]
 
+#[path = "engines/doctor.rs"]
+mod doctor;
 #[path = "engines/lab.rs"]
 mod lab;
 mod support;

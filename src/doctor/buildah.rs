@@ -112,7 +112,8 @@ fn store(
         Ok(info) => info,
         Err(error) => {
             let seen = format!("`{program} info` makes no sense: {error}");
-            return vec![Part::new("store", name, State::Failure, seen)];
+            let part = Part::new("store", name, State::Failure, seen);
+            return vec![part.text(format!("see what `{program} info` prints"))];
         }
     };
     let seen = format!("{} in {}", info.store.driver, info.store.root);
@@ -165,7 +166,7 @@ fn refused(machine: &dyn Machine, (program, name): (&str, &str), said: &str) -> 
                 "podman system connection add {name} ssh://USER@HOST"
             ));
     }
-    part
+    part.text(format!("see what `{program} info` prints"))
 }
 
 fn with_ids(part: Part, machine: &dyn Machine) -> Part {
@@ -183,7 +184,10 @@ fn ids(machine: &dyn Machine, program: &str) -> Option<Part> {
     let said = match machine.ask(&Command::new(program, args)) {
         Ok(said) => said,
         Err(error) => {
-            let part = Part::new("users", "", State::Failure, reason(&error));
+            // Before the last there are warnings that say the same.
+            let said = reason(&error);
+            let last = said.lines().last().unwrap_or_default();
+            let part = Part::new("users", "", State::Failure, last);
             return Some(with_ids(part, machine));
         }
     };

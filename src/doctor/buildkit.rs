@@ -20,6 +20,8 @@ const NO_METADATA: &str = "has no `--metadata-file`";
 pub(super) struct Builder {
     pub(super) name: String,
     pub(super) driver: String,
+    /// Why it cannot be asked.
+    pub(super) error: String,
     pub(super) nodes: Vec<Node>,
 }
 
@@ -46,6 +48,7 @@ impl Builder {
                 ("Nodes", ..) => in_nodes = true,
                 ("Name", false, _) => builder.name = value,
                 ("Driver", false, _) => builder.driver = value,
+                ("Error" | "Err", false, _) => builder.error = value,
                 ("Name", true, _) => builder.nodes.push(Node::default()),
                 ("Endpoint", true, Some(node)) => node.endpoint = value,
                 ("Status", true, Some(node)) => node.status = value,
@@ -69,7 +72,8 @@ impl Builder {
 
     /// Whether what it does is done by an engine.
     fn needs_daemon(&self) -> bool {
-        matches!(self.driver.as_str(), "docker" | "docker-container")
+        // It has no driver where its engine does not answer.
+        matches!(self.driver.as_str(), "" | "docker" | "docker-container")
     }
 
     fn part(&self) -> Part {
@@ -186,6 +190,29 @@ fn builder_parts(
             return (builder.is_none(), vec![as_grave(part, images)]);
         }
     };
+    if said.name.is_empty() {
+        let part = Part::new(
+            "builder",
+            builder.unwrap_or_default(),
+            State::Warning,
+            "`docker buildx inspect` makes no sense",
+        );
+        return (true, vec![part.text("see what it prints")]);
+    }
+    if !said.error.is_empty() {
+        let part = match engine {
+            // That is a part of its own.
+            None if said.needs_daemon() => Part::new(
+                "builder",
+                &said.name,
+                State::Skipped,
+                "it is the engine's own, which does not answer",
+            ),
+            _ => Part::new("builder", &said.name, State::Failure, &said.error)
+                .text("`docker buildx ls` lists builders"),
+        };
+        return (said.needs_daemon(), vec![as_grave(part, images)]);
+    }
     let mut parts = vec![as_grave(said.part(), images)];
     if wanted.at_once && said.driver == "docker" && count(images) > 1 {
         let store = engine.is_some_and(Daemon::has_containerd_store);

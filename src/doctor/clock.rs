@@ -63,3 +63,65 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(text: &str) -> Option<u64> {
+        let since = read(text)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(since.as_secs())
+    }
+
+    #[test]
+    fn times_are_read_as_daemons_write_them() {
+        // As `date -u -d TEXT +%s` says.
+        assert_eq!(
+            seconds("2026-11-21T18:02:31.537337332Z"),
+            Some(1_795_284_151)
+        );
+        assert_eq!(seconds("2026-11-21T19:02:31+01:00"), Some(1_795_284_151));
+        assert_eq!(seconds("2024-02-29T00:00:00Z"), Some(1_709_164_800));
+        assert_eq!(seconds("1970-01-01T00:00:00Z"), Some(0));
+        for wrong in [
+            "",
+            "now",
+            "2026-11-21",
+            "2026-11-21T18:02:31",
+            "0000-00-00T00:00:00Z",
+        ] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_clock_is_judged_by_what_others_forgive() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let at = |skew: i64| {
+            let by = Duration::from_secs(skew.unsigned_abs());
+            let theirs = if skew < 0 { now - by } else { now + by };
+            let part = clock("x", theirs, (now, now));
+            (part.state, part.seen)
+        };
+        assert_eq!(at(0).0, State::Ok);
+        assert_eq!(at(-1).1, "it has the time of this machine");
+        assert_eq!(at(61).0, State::Ok);
+        assert_eq!(at(-62).0, State::Warning);
+        assert_eq!(at(62).1, "it is 61 s ahead of this machine");
+        assert_eq!(at(-301).0, State::Warning);
+        assert_eq!(
+            at(-302),
+            (
+                State::Failure,
+                "it is 301 s behind this machine".to_string()
+            )
+        );
+        // What was waited for is no skew.
+        let part = clock(
+            "x",
+            now,
+            (now - Duration::from_secs(9), now + Duration::from_secs(9)),
+        );
+        assert_eq!(part.state, State::Ok);
+    }
+}

@@ -1,6 +1,7 @@
 //! Docker's engines.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::SystemTime;
 
 use serde::Deserialize;
@@ -158,15 +159,19 @@ pub(super) fn daemon(
     builder: Option<&str>,
     machine: &dyn Machine,
 ) -> Result<Box<Daemon>, Box<Part>> {
-    let endpoint = called(builder, machine);
-    let before = machine.now();
-    let said = machine.ask(&docker_to(builder, &["info", "--format", "{{json .}}"]));
-    let asked = (before, machine.now());
+    // Side by side: where one hangs, the other does.
+    let (endpoint, said, asked) = thread::scope(|scope| {
+        let endpoint = scope.spawn(|| called(builder, machine));
+        let before = machine.now();
+        let said = machine.ask(&docker_to(builder, &["info", "--format", "{{json .}}"]));
+        let asked = (before, machine.now());
+        (endpoint.join().unwrap_or_default(), said, asked)
+    });
     let failed = |what: &str| Err(Box::new(unreachable((builder, &endpoint), what, machine)));
     let text = match &said {
         Ok(said) => said.clone(),
         // Some versions end with 1 when the engine does not answer, and print the same.
-        Err(ExecError::Failed { last, .. }) => last.join("\n"),
+        Err(ExecError::Failed { last, .. }) if !last.is_empty() => last.join("\n"),
         Err(error) => return failed(&error.to_string()),
     };
     let mut lines = text.lines().filter(|line| line.starts_with('{'));
@@ -226,6 +231,9 @@ fn unreachable(
                 "docker context create {context} --docker host=ssh://USER@HOST"
             ));
     }
+    if has(&["gave no answer"]) {
+        return part.text("it hangs: look at its log, and start it anew");
+    }
     if has(&["is too old", "is too new", "API version"]) {
         return part.text("install a client and an engine of versions that go together");
     }
@@ -236,14 +244,19 @@ fn unreachable(
             .command(format!("ssh {host} docker version"));
     }
     if let Some(named) = named {
-        return part
-            .text(format!(
-                "DOCKER_HOST says `{named}`: start the engine there, or leave the variable out"
-            ))
-            .command("unset DOCKER_HOST");
+        return part.text(format!(
+            "DOCKER_HOST says `{named}`: start the engine there, or leave the variable out with `unset DOCKER_HOST`"
+        ));
     }
     if builder.is_some() || endpoint.starts_with("tcp://") {
         return part.text("start the engine there, or name another `builder` in crossfile.toml");
+    }
+    if !has(&[
+        "Cannot connect",
+        "Is the docker daemon running",
+        "does not answer",
+    ]) {
+        return part.text("see what `docker info` prints");
     }
     if machine.kernel().release.is_empty() {
         return part.text("start Docker Desktop");
@@ -285,20 +298,17 @@ pub(super) fn client(machine: &dyn Machine) -> (Part, Option<Version>) {
         tried: Some(GROWN),
         install: "install it (https://docs.docker.com/engine/install), or choose another with `--backend`",
     };
-    let (part, found) = needed.look(machine);
-    if part.state != State::Failure
-        && machine
-            .ask(&needed.command)
-            .is_ok_and(|said| is_podman(&said))
-    {
-        let seen = format!("{}: it is podman under another name", part.seen);
-        let part = Part::new("program", "docker", State::Warning, seen);
-        return (
-            part.text("say `--backend podman`, or `backend = \"podman\"` in crossfile.toml"),
-            found,
-        );
+    let said = machine.ask(&needed.command);
+    let is_podman = said.as_ref().is_ok_and(|said| is_podman(said));
+    let (part, found) = needed.judge(said);
+    if !is_podman {
+        return (part, found);
     }
-    (part, found)
+    let seen = "this is podman under another name: what it prints is not what docker prints";
+    let part = Part::new("program", "docker", State::Failure, seen);
+    let text = "say `--backend podman`, or `backend = \"podman\"` in crossfile.toml";
+    // podman's versions are no versions of docker's.
+    (part.text(text), None)
 }
 
 fn is_podman(said: &str) -> bool {

@@ -167,7 +167,7 @@ fn lacks(wanted: &Wanted<'_>, name: &str, lacking: &[&Image]) -> Part {
     let names = names(lacking);
     let mut seen = format!("this kernel does not run {}", names.join(", "));
     if lacking.iter().all(|image| !image.runs) {
-        seen.push_str("; their builds run nothing");
+        seen.push_str("; nothing of it is run while it is built");
     } else if lacking.iter().all(|image| image.optional || !image.runs) {
         seen.push_str(", which may be left out");
     }
@@ -239,4 +239,65 @@ fn there(
         parts.push(part.text("`crossfile qemu status` on that machine says it"));
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_on_the_machine_that_builds_needs_no_emulator() {
+        for (text, target, runs) in [
+            ("FROM alpine\nRUN a\n", None, true),
+            ("FROM alpine\nCOPY a /\n", None, false),
+            (
+                "FROM --platform=$BUILDPLATFORM go AS b\nRUN a\nFROM scratch\nCOPY --from=b /a /\n",
+                None,
+                false,
+            ),
+            (
+                "FROM --platform=${BUILDPLATFORM} go AS b\nFROM b AS c\nRUN a\nFROM scratch\nCOPY --from=c /a /\n",
+                None,
+                false,
+            ),
+            (
+                "FROM --platform=$BUILDPLATFORM go AS b\nRUN a\nFROM alpine\nCOPY --from=b /a /\nRUN b\n",
+                None,
+                true,
+            ),
+            // A stage that is not needed is not built.
+            (
+                "FROM alpine AS test\nRUN a\nFROM scratch\nCOPY a /\n",
+                None,
+                false,
+            ),
+            (
+                "FROM alpine AS test\nRUN a\nFROM scratch\nCOPY a /\n",
+                Some("test"),
+                true,
+            ),
+            (
+                "FROM --platform=$TARGETPLATFORM alpine\nRUN a\n",
+                None,
+                true,
+            ),
+            ("", None, false),
+            ("RUN a\n", None, false),
+        ] {
+            assert_eq!(runs_programs(text, target), runs, "{text}");
+        }
+    }
+
+    #[test]
+    fn machines_are_known_by_the_words_of_their_kernels() {
+        let map = ArchMap::builtin();
+        let of =
+            |os: &str, machine: &str| machine_of(&map, os, machine).map(|arch| arch.to_string());
+        assert_eq!(of("linux", "x86_64").as_deref(), Some("amd64"));
+        assert_eq!(of("linux", "aarch64").as_deref(), Some("arm64v8"));
+        assert_eq!(of("linux", "armv7l").as_deref(), Some("arm32v7"));
+        assert_eq!(of("windows", "x86_64").as_deref(), Some("windows-amd64"));
+        assert_eq!(of("", ""), None);
+        assert_eq!(of("linux", "toaster"), None);
+    }
 }

@@ -12,8 +12,6 @@ mod program;
 #[cfg(feature = "registry")]
 pub mod registry;
 mod space;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};

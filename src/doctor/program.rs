@@ -38,8 +38,13 @@ pub(super) struct Needed<'a> {
 impl Needed<'_> {
     /// Looks whether it is there; gives its version where that can be told.
     pub(super) fn look(&self, machine: &dyn Machine) -> (Part, Option<Version>) {
+        self.judge(machine.ask(&self.command))
+    }
+
+    /// The same of what it said.
+    pub(super) fn judge(&self, said: Result<String, ExecError>) -> (Part, Option<Version>) {
         let part = |state: State, seen: String| Part::new("program", self.name, state, seen);
-        let said = match machine.ask(&self.command) {
+        let said = match said {
             Ok(said) => said,
             Err(ExecError::NotFound { program }) => {
                 let seen = format!("there is no program `{program}` on PATH");
@@ -64,7 +69,7 @@ impl Needed<'_> {
             }
             (_, Some(tried)) if found < tried => {
                 let seen = format!("{shown}; crossfile is tried with {} and later", text(tried));
-                part(State::Warning, seen).text(self.install)
+                part(State::Warning, seen).text("install a newer one")
             }
             _ => part(State::Ok, shown),
         };
@@ -101,4 +106,42 @@ pub(super) fn others(wanted: &Wanted<'_>, machine: &dyn Machine) -> Vec<Part> {
         let seen = format!("{seen}; {} does without", wanted.backend);
         Part::new("program", *name, state, seen)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_programs_say() {
+        for (said, found) in [
+            (
+                "Docker version 20.10.24+dfsg1, build 297e128\n",
+                Some((20, 10)),
+            ),
+            (
+                "github.com/docker/buildx 0.13.1+ds1 0.13.1+ds1-3\n",
+                Some((0, 13)),
+            ),
+            (
+                "github.com/docker/buildx v0.29.1-desktop.1 9872040\n",
+                Some((0, 29)),
+            ),
+            (
+                "buildctl github.com/moby/buildkit v0.11.6 2951a28\n",
+                Some((0, 11)),
+            ),
+            (
+                "buildah version 1.28.2 (image-spec 1.1.0-rc2, runtime-spec 1.0.2-dev)\n",
+                Some((1, 28)),
+            ),
+            ("podman version 4.3.1\n", Some((4, 3))),
+            ("docker version dev\n", None),
+            ("", None),
+            ("1\n", None),
+            ("v.\n", None),
+        ] {
+            assert_eq!(version(said).map(|(version, _)| version), found, "{said}");
+        }
+    }
 }

@@ -28,8 +28,14 @@ pub fn unreachable(host: &str, error: &RegistryError) -> Part {
         ErrorKind::Broken(_) => {
             "is the name right, the registry running, the net there? A proxy is named by HTTPS_PROXY"
         }
-        // The message has the cure.
-        ErrorKind::Refused(_) => return part,
+        // Some have the cure in them.
+        ErrorKind::Refused(said) if said.contains("SSL_CERT_FILE") => {
+            "put its authority there; builders have a store of their own for that"
+        }
+        ErrorKind::Refused(said) if said.contains("crossfile.toml") => {
+            return part.text("speak to it as it speaks");
+        }
+        ErrorKind::Refused(_) => "is the name in `image` right, and does the net lead there?",
         _ => "is this a registry? `image` in crossfile.toml names it",
     };
     part.text(text)
@@ -75,8 +81,7 @@ pub fn credentials(
             }
         }
         Ok(None) if may_write == Some(true) => part(State::Ok, "there are none, and none are asked for"),
-        Ok(None) if may_write.is_none() => part(State::Warning, "there are none").command(login),
-        Ok(None) if wants => part(State::Failure, "there are none").command(login),
+        // Whether any are asked for, the registry says.
         Ok(None) => part(State::Warning, "there are none").command(login),
     }
 }
@@ -100,15 +105,21 @@ pub fn write(repository: &str, trial: &Result<Trial, RegistryError>, login: &str
         }
         Err(error) => error,
     };
-    let part = part(State::Failure, &error.to_string());
+    if let ErrorKind::Credentials(_) = &error.kind {
+        return part(State::Skipped, "without the credentials it cannot be asked");
+    }
+    let seen = match &error.kind {
+        ErrorKind::Cancelled => "no answer in time".to_string(),
+        _ => error.to_string(),
+    };
+    let part = part(State::Failure, &seen);
     match &error.kind {
         ErrorKind::Unauthorized(_) => part.command(format!("{login} {host}")),
         ErrorKind::Denied(_) => part.text("ask whoever owns the repository for the right to push, or log in as somebody who has it"),
         ErrorKind::Status(405, _) => part.text("the registry is read-only, or a mirror: push to another, with `image` in crossfile.toml"),
         ErrorKind::Status(404, _) => part.text("make the repository there first, or name another with `image` in crossfile.toml"),
         ErrorKind::Status(429, _) => part.text("it lets nobody in for a while: wait, or log in"),
-        ErrorKind::Credentials(_) => part.command(format!("{login} {host}")),
-        ErrorKind::Cancelled => part.text("it gave no answer in time"),
-        _ => part,
+        ErrorKind::Cancelled | ErrorKind::Broken(_) => part.text("ask again; is there a proxy (HTTPS_PROXY) between, or a firewall?"),
+        _ => part.text("whoever runs the registry knows what that means; another is named with `image` in crossfile.toml"),
     }
 }

@@ -12,6 +12,7 @@
 
 mod ask;
 mod credentials;
+mod doctor;
 mod faults;
 mod interrupts;
 #[path = "../engines/lab.rs"]

@@ -177,7 +177,12 @@ fn table(parts: &[Part], quiet: bool) -> String {
             (words, Some(command)) => format!("`{command}` ({words})"),
             (words, None) => words.to_string(),
         };
-        text.push_str(&format!("      mend: {said}\n"));
+        // What was not looked at is not broken.
+        let verb = match part.state {
+            State::Skipped => "look",
+            _ => "mend",
+        };
+        text.push_str(&format!("      {verb}: {said}\n"));
     }
     text
 }
