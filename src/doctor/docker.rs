@@ -265,7 +265,7 @@ fn unreachable(
 }
 
 /// Images by the machine that builds them.
-pub(super) fn by_builder<'a>(images: &'a [Image]) -> Vec<(Option<&'a str>, Vec<&'a Image>)> {
+pub(super) fn by_builder(images: &[Image]) -> Vec<(Option<&str>, Vec<&Image>)> {
     let mut builders: Vec<(Option<&str>, Vec<&Image>)> = Vec::new();
     for image in images {
         let builder = image.builder.as_deref();

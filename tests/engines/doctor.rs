@@ -5,6 +5,8 @@ use serde_json::Value as Json;
 use crate::lab::{Docker, Lab, THREE};
 use crate::support::Run;
 
+// The words of templates differ: engines share what they built, and what one test takes away another may be about to use.
+
 /// What doctor says: whether it is ready, and its parts.
 #[track_caller]
 fn looked(run: &Run) -> (bool, Vec<Json>) {
@@ -56,7 +58,7 @@ fn a_release_goes_through_where_docker_is_ready() {
         return;
     };
     lab.settings(THREE, "");
-    lab.template("doctor");
+    lab.template("doctor-docker");
     let seen = is_ready(&lab, Docker::Old, &[]);
     assert!(parts(&seen, "daemon", "ok")[0].starts_with("Engine 20.10"));
     let emulation = parts(&seen, "emulation", "ok");
@@ -87,7 +89,7 @@ fn a_release_goes_through_where_buildx_is_ready() {
         return;
     };
     lab.settings(THREE, "backend = \"buildx\"\n");
-    lab.template("doctor");
+    lab.template("doctor-buildx");
     let seen = is_ready(&lab, Docker::New, &[]);
     assert!(parts(&seen, "daemon", "ok")[0].contains("containerd image store"));
     assert!(parts(&seen, "builder", "ok")[0].starts_with("driver docker: default running"));
@@ -99,7 +101,7 @@ fn a_release_goes_through_where_buildah_is_ready() {
         return;
     };
     lab.settings(THREE, "");
-    lab.template("doctor");
+    lab.template("doctor-buildah");
     let seen = is_ready(&lab, Docker::Old, &["--backend", "buildah"]);
     assert!(parts(&seen, "store", "ok")[0].starts_with("vfs in "));
 }
@@ -109,7 +111,7 @@ fn a_release_fails_where_doctor_says_why() {
     let Some(lab) = Lab::new("doctor-fails") else {
         return;
     };
-    lab.template("doctor");
+    lab.template("doctor-fails");
     // Nobody listens there.
     lab.settings(THREE, "[arch.s390x]\nbuilder = \"tcp://127.0.0.1:1\"\n");
     let seen = fails(&lab, Docker::Old, &[]);
@@ -150,7 +152,7 @@ fn a_release_fails_where_the_engine_is_not_there() {
     };
     let lab = lab.with_env("DOCKER_HOST", "tcp://127.0.0.1:1");
     lab.settings(THREE, "");
-    lab.template("doctor");
+    lab.template("doctor-no-engine");
     for (docker, backend) in [
         (Docker::Old, "docker"),
         (Docker::New, "docker"),
@@ -171,7 +173,7 @@ fn what_may_be_left_out_fails_neither() {
         THREE,
         "[arch.s390x]\nbuilder = \"tcp://127.0.0.1:1\"\noptional = true\n",
     );
-    lab.template("doctor");
+    lab.template("doctor-optional");
     let (ready, seen) = looked(&lab.crossfile(Docker::Old, &["doctor", "--format", "json"]));
     assert!(ready, "{seen:#?}");
     assert_eq!(parts(&seen, "daemon", "warning").len(), 1);
@@ -186,7 +188,7 @@ fn handlers_are_registered_where_that_is_safe() {
         return;
     };
     lab.settings(&["amd64", "s390x"], "backend = \"buildah\"\n");
-    lab.template("doctor");
+    lab.template("doctor-fix");
     let script = "mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc && exec \"$@\"";
     let inside = |args: &[&str]| {
         let all = [
