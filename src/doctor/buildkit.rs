@@ -235,6 +235,15 @@ fn builder_parts(
         },
     };
     parts.extend(emulation(wanted, &said.name, images, &place));
+    if !is_engines {
+        let seen = "the disk of a builder elsewhere cannot be seen from here";
+        let part = Part::new("space", &said.name, State::Skipped, seen);
+        let what = format!(
+            "`docker buildx du --builder {}` says what it uses",
+            said.name
+        );
+        parts.push(part.text(what));
+    }
     (said.needs_daemon(), parts)
 }
 

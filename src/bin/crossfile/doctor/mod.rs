@@ -56,13 +56,9 @@ pub(crate) fn run(args: &DoctorArgs, output: &Output) -> io::Result<Exit> {
     let mut fixed = Vec::new();
     let mut looked = look(args, output);
     if let (Ok((subject, parts)), true) = (&looked, args.fix && !cancelled()) {
-        match fix(subject, parts, output) {
-            Ok(done) if done.is_empty() => {}
-            Ok(done) => {
-                fixed = done;
-                looked = look(args, output);
-            }
-            Err(problems) => output.diagnostics(&problems),
+        fixed = fix(subject, parts, output, &cancelled);
+        if !fixed.is_empty() {
+            looked = look(args, output);
         }
     }
     if cancelled() {
@@ -104,23 +100,22 @@ fn look<'a>(
     Ok((subject, parts))
 }
 
-/// Does what is safe, each shown before.
+/// Does what is safe, each shown before, and says what was done.
 fn fix(
     subject: &Subject<'_>,
     parts: &[Part],
     output: &Output,
-) -> Result<Vec<String>, Vec<Diagnostic>> {
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Vec<String> {
     let mut done = Vec::new();
     let mends = parts.iter().filter_map(|part| part.mend.as_ref());
     for safe in mends.filter_map(|mend| mend.safe.as_ref()) {
-        match safe {
+        let (command, is_done) = match safe {
             Fix::Register(arches) => {
                 let names: Vec<String> = arches.iter().map(ToString::to_string).collect();
                 let command = format!("crossfile qemu register {}", names.join(" "));
                 output.notice(&format!("fix: {command}"));
-                if crate::qemu::register(&names, output) {
-                    done.push(command);
-                }
+                (command, crate::qemu::register(&names, output))
             }
             Fix::Generate => {
                 let command = "crossfile generate".to_string();
@@ -128,17 +123,19 @@ fn fix(
                 let written = subject.write(&WriteOptions {
                     force: false,
                     prune: false,
-                    cancelled: &|| false,
+                    cancelled,
                 });
-                if written.problems.iter().any(Diagnostic::is_error) {
-                    return Err(written.problems);
-                }
-                done.push(command);
+                output.diagnostics(&written.problems);
+                (command, !written.problems.iter().any(Diagnostic::is_error))
             }
-            _ => {}
+            _ => continue,
+        };
+        // Builders on one kernel lack the same.
+        if is_done && !done.contains(&command) {
+            done.push(command);
         }
     }
-    Ok(done)
+    done
 }
 
 fn word(state: State) -> &'static str {

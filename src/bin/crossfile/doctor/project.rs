@@ -1,6 +1,7 @@
 //! What is to be released, and the parts of it that are the project's own: files, plan, base images.
 
 use std::sync::Arc;
+#[cfg(feature = "registry")]
 use std::time::Duration;
 
 use crossfile::backend::{Backend, Buildctl, NAMES};
