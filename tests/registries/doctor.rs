@@ -154,7 +154,8 @@ impl Own {
         let host = free.local_addr().unwrap().to_string();
         drop(free);
         let config = format!(
-            "version: 0.1\nlog:\n  level: error\nstorage:\n  inmemory: {{}}\n  maintenance:\n    readonly:\n      enabled: true\nhttp:\n  addr: {host}\n"
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  inmemory: {{}}\n  maintenance:\n    readonly:\n      \
+             enabled: true\nhttp:\n  addr: {host}\n"
         );
         lab.home.write("read-only.yml", config);
         let child = Command::new("docker-registry")
