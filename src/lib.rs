@@ -26,6 +26,7 @@
 pub mod arch;
 pub mod backend;
 pub mod bases;
+pub mod ci;
 pub mod config;
 mod context;
 pub mod diagnostic;

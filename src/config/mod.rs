@@ -4,6 +4,7 @@
 //! disk, the environment or the command line: files, an environment look-up and [`Overrides`] are handed in.
 
 mod cells;
+mod ci;
 pub mod keys;
 mod locking;
 mod matrix;
@@ -250,6 +251,46 @@ impl Default for VerifySettings {
     }
 }
 
+/// What `[ci]` says.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CiSettings {
+    /// Commands that bring crossfile to a runner.
+    pub install: Option<Vec<Located<String>>>,
+    /// Patterns of branches that are released.
+    pub branches: Option<Vec<Located<String>>>,
+    /// Patterns of git's tags that are released.
+    pub git_tags: Option<Vec<Located<String>>>,
+    /// The names of the secrets for registries, by host.
+    pub logins: BTreeMap<String, Login>,
+    /// What holds for GitHub Actions.
+    pub github: ServiceSettings,
+    /// What holds for GitLab CI/CD.
+    pub gitlab: ServiceSettings,
+    /// What holds for Travis CI.
+    pub travis: ServiceSettings,
+}
+
+/// The names of the secrets that open a registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Login {
+    /// That of the user's name.
+    pub user: Option<String>,
+    /// That of the password.
+    pub password: Option<String>,
+}
+
+/// What `[ci.SERVICE]` says.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ServiceSettings {
+    /// The runner of an architecture, by its labels.
+    pub runners: BTreeMap<ArchName, Vec<Located<String>>>,
+    /// The image that jobs run in.
+    pub image: Option<Located<String>>,
+}
+
 /// What `[registry.HOST]` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -366,6 +407,8 @@ pub struct Config {
     pub handlers: HandlerSettings,
     /// How registries are spoken to, by host.
     pub registries: BTreeMap<String, RegistrySettings>,
+    /// What pipelines are told.
+    pub ci: CiSettings,
     /// What is said for single architectures.
     pub arch: BTreeMap<ArchName, ArchSettings>,
     /// The names that templates may use.

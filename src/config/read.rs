@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::arch::{ArchMap, ArchName};
+use crate::config::ci::ci_settings;
 use crate::config::matrix::{Around, Matrix, read_matrix};
 use crate::config::tables::{handler_settings, lint_allow, registry_settings, verify_settings};
 use crate::config::values::{asks_env, beside, column, lay_vars, slot, vars_file};
@@ -55,6 +56,7 @@ pub(crate) fn read(
     let annotations = slots("annotations", &mut fields, inputs);
     let verify = fields.table("verify");
     let registries = fields.table("registry");
+    let ci = fields.table("ci");
     let arch_table = fields.table("arch");
     fields.finish();
 
@@ -148,6 +150,7 @@ pub(crate) fn read(
     let verify = verify_settings(verify, &mut problems);
     let handlers = handler_settings(handlers, &mut problems);
     let registries = registry_settings(registries, &mut problems);
+    let ci = ci_settings(ci, &map, &mut problems);
     let fallbacks = locking::fallbacks(bases, &map, &mut problems);
     let mut config = Config {
         arches,
@@ -169,6 +172,7 @@ pub(crate) fn read(
         verify,
         handlers,
         registries,
+        ci,
         fallbacks,
         lock_file: locking::beside(layers),
         locking: Locking::new(locked, overrides),

@@ -186,7 +186,7 @@ fn quoted(text: &str) -> String {
 /// Whether a text is a digest.
 ///
 /// Source: OCI image specification, descriptor.md, "Registered algorithms".
-fn is_digest(text: &str) -> bool {
+pub(crate) fn is_digest(text: &str) -> bool {
     let digits = match text.split_once(':') {
         Some(("sha256", digits)) if digits.len() == 64 => digits,
         Some(("sha512", digits)) if digits.len() == 128 => digits,

@@ -219,6 +219,11 @@ impl Fill<'_> {
         for (backend, list) in &settings.flags {
             flags.insert(backend.clone(), self.list(Some(list), cell, context)?);
         }
+        let none = ImageSettings::default();
+        let settings = match options.names_only {
+            true => &none,
+            false => settings,
+        };
         Some(Build {
             targets: Vec::new(),
             tags: Vec::new(),
@@ -232,6 +237,7 @@ impl Fill<'_> {
             cache_to: self.list(settings.cache_to.as_ref(), cell, context)?,
             secrets: self.list(settings.secrets.as_ref(), cell, context)?,
             flags,
+            index: None,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::fill::{Fill, Patterns, relative};
-use super::{Build, Capabilities, Goal, Plan, Target};
+use super::{Build, Capabilities, Digests, Goal, Plan, Target};
 use crate::config::Cell;
 use crate::context::Context;
 use crate::diagnostic::{Code, Diagnostic, Place};
@@ -25,6 +25,16 @@ pub struct Options<'a> {
     pub backend: &'a str,
     /// What it can do.
     pub capabilities: &'a Capabilities,
+    /// Images are pushed under their digests alone, whatever `arch-tag` says, for an index that somebody else makes.
+    pub by_digest: bool,
+    /// For [`Goal::Index`]: images that were pushed so, in the place of those that have tags.
+    pub digests: Option<&'a Digests>,
+    /// A folder of caches to take from, for builds whose settings say no `cache-from`.
+    pub cache_from: Option<String>,
+    /// A folder to put caches into, for builds whose settings say no `cache-to`.
+    pub cache_to: Option<String>,
+    /// Only what images are called is asked for: what a build would get may be missing.
+    pub names_only: bool,
 }
 
 impl<'a> Options<'a> {
@@ -36,6 +46,11 @@ impl<'a> Options<'a> {
             folder: PathBuf::new(),
             backend,
             capabilities,
+            by_digest: false,
+            digests: None,
+            cache_from: None,
+            cache_to: None,
+            names_only: false,
         }
     }
 }
@@ -84,7 +99,7 @@ pub(super) struct Maker<'a> {
     /// Whether there is more than one product, whose labels have to be told apart.
     pub(super) several: bool,
     pub(super) plan: Plan,
-    problems: Vec<Diagnostic>,
+    pub(super) problems: Vec<Diagnostic>,
     /// Who has a reference already.
     taken: HashMap<String, String>,
     /// How many images each list of builders has had.
@@ -205,7 +220,11 @@ impl Maker<'_> {
                 tags.push((text, tag.place.clone()));
             }
         }
-        let annotations = fill.annotations(point).unwrap_or_default();
+        let annotations = match self.options.names_only {
+            true => None,
+            false => fill.annotations(point),
+        };
+        let annotations = annotations.unwrap_or_default();
         for (reference, place) in references {
             self.taken_by(&reference, &place, &product.source, (first, true));
         }
@@ -292,11 +311,13 @@ impl Maker<'_> {
             let place = place.unwrap_or_else(|| Place::file(&product.source));
             Located::new("{{arch}}-{{tag}}".to_string(), place)
         });
-        let by_digest = pattern.value.is_empty();
-        if by_digest && self.options.goal != Goal::Release {
+        let options = self.options;
+        let told = options.by_digest || options.digests.is_some() || options.names_only;
+        let by_digest = pattern.value.is_empty() || told && !options.names_only;
+        if by_digest && options.goal != Goal::Release && !told {
             let message = "images without tags of their own are pushed by digest: only a release knows which they are";
             let problem = Diagnostic::error(Code::BadValue, pattern.place.clone(), message);
-            let help = "give `arch-tag` a pattern, or use `crossfile release`";
+            let help = "give `arch-tag` a pattern, or use `crossfile release`; or write them down with `crossfile push --by-digest FILE`, for `crossfile manifest --digests FILE`";
             if !fill
                 .problems
                 .iter()

@@ -4,6 +4,7 @@
 //! [`Backend`](crate::backend::Backend) turns steps into actions, and [`run`](crate::run) performs them.
 
 mod bake;
+mod digests;
 mod fill;
 mod make;
 mod steps;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bake::bake;
 pub(crate) use bake::by_digest;
+pub use digests::{Digests, Pushed};
 #[cfg(feature = "registry")]
 pub(crate) use fill::contexts;
 pub use make::Options;
@@ -192,6 +194,9 @@ pub struct Build {
     /// Further arguments, by backend.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub flags: BTreeMap<String, Vec<String>>,
+    /// The first name of the index that it is for, where it is pushed by digest and somebody else makes that index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
 }
 
 /// An architecture of a project with its platform.

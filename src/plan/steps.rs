@@ -60,7 +60,10 @@ impl Maker<'_> {
             // A builder that makes the index itself would leave them out.
             && annotations.is_empty()
             && !incomplete
-            && (kept || pushed_at_once || goal == Goal::Index);
+            && (kept || pushed_at_once || goal == Goal::Index)
+            && !self.options.by_digest
+            && self.options.digests.is_none()
+            && !self.options.names_only;
         let mut pushed: Vec<StepId> = Vec::new();
         let mut sources: Vec<IndexSource> = Vec::new();
         let of = |optional: bool| -> Vec<Target> {
@@ -68,7 +71,9 @@ impl Maker<'_> {
             images.map(|image| image.target.clone()).collect()
         };
         let (targets, optional) = (of(false), of(true));
-        let builds = goal != Goal::Index && (goal != Goal::Push || !capabilities.keeps_images);
+        let by_digest = goal == Goal::Push && self.options.by_digest;
+        let builds =
+            goal != Goal::Index && (goal != Goal::Push || !capabilities.keeps_images || by_digest);
         let pushes_itself = !capabilities.keeps_images
             || (goal == Goal::Release && capabilities.pushes_while_building);
         let destination = match pushes_itself {
@@ -80,6 +85,8 @@ impl Maker<'_> {
                 "{} keeps no images: building pushes them",
                 self.options.backend
             ));
+        } else if by_digest {
+            self.note("pushing by digest builds the images".to_string());
         } else if builds && goal == Goal::Push {
             self.note(format!(
                 "{} keeps no images: pushing builds them",
@@ -98,12 +105,13 @@ impl Maker<'_> {
             let label = format!("{prefix}all");
             let mut needs = Vec::new();
             if builds && let Some(image) = images.into_iter().next() {
-                let build = Build {
+                let mut build = Build {
                     targets: targets.clone(),
                     tags: tags.to_vec(),
                     destination,
                     ..image.build
                 };
+                self.cache(&mut build, &label);
                 let id = StepId(format!("build:{label}"));
                 needs.push(id.clone());
                 self.push(
@@ -134,15 +142,17 @@ impl Maker<'_> {
             let mut last = None;
             if builds {
                 let id = StepId(format!("build:{label}"));
-                let build = Build {
+                let mut build = Build {
                     targets: vec![image.target.clone()],
                     tags: image.references.clone(),
                     destination: match image.by_digest {
                         true => Destination::Digest,
                         false => destination,
                     },
+                    index: tags.first().filter(|_| by_digest).cloned(),
                     ..image.build
                 };
+                self.cache(&mut build, &label);
                 let task = Task::Build(Box::new(build));
                 self.push(id.clone(), &label, Vec::new(), image.builder.clone(), task);
                 self.last_is_optional(image.optional);
@@ -167,13 +177,35 @@ impl Maker<'_> {
             }
             pushed.extend(last.clone());
             // All of its tags are one image.
-            sources.extend(image.references.first().map(|reference| IndexSource {
+            let mut source = image.references.first().map(|reference| IndexSource {
                 reference: reference.clone(),
                 target: Some(image.target.clone()),
                 by_digest: image.by_digest,
                 step: last,
                 optional: image.optional,
-            }));
+            });
+            if let (Some(own), Some(digests), Some(tag)) =
+                (&mut source, self.options.digests, tags.first())
+            {
+                match digests.get(tag, &image.target.arch) {
+                    Some(reference) => {
+                        own.reference = reference.to_string();
+                        own.by_digest = false;
+                    }
+                    None if image.optional => {
+                        self.note(format!(
+                            "{tag} goes out without `{}`: no digest of it is there",
+                            image.target.arch
+                        ));
+                        source = None;
+                    }
+                    None => {
+                        self.problems.push(digests.missing(tag, &image.target.arch));
+                        source = None;
+                    }
+                }
+            }
+            sources.extend(source);
         }
         if incomplete || !matches!(goal, Goal::Index | Goal::Release) {
             return;
@@ -190,6 +222,22 @@ impl Maker<'_> {
         index.proof = settings.programs.then(|| Proof::new(allow.collect()));
         self.push(id.clone(), &label, pushed, None, Task::Index(index));
         self.verify(product, tags, (&targets, &optional), &[id], false);
+    }
+
+    /// Gives a build its parts of the folders of caches.
+    fn cache(&self, build: &mut Build, label: &str) {
+        let plain = |c: char| match c.is_ascii_alphanumeric() || "._-".contains(c) {
+            true => c,
+            false => '-',
+        };
+        let name: String = label.chars().map(plain).collect();
+        let options = self.options;
+        if let (Some(folder), true) = (&options.cache_from, build.cache_from.is_empty()) {
+            build.cache_from = vec![format!("type=local,src={folder}/{name}")];
+        }
+        if let (Some(folder), true) = (&options.cache_to, build.cache_to.is_empty()) {
+            build.cache_to = vec![format!("type=local,dest={folder}/{name},mode=max")];
+        }
     }
 
     fn verify(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 #[cfg(feature = "registry")]
 use crate::bases::BasesArgs;
+use crate::ci::CiArgs;
 use crate::complete::{self, CompletionsArgs};
 use crate::doctor::DoctorArgs;
 use crate::explain::ExplainArgs;
@@ -13,7 +14,7 @@ use crate::inspect::InspectArgs;
 use crate::lint::LintArgs;
 use crate::man::ManArgs;
 use crate::qemu::QemuArgs;
-use crate::release::{BuildArgs, ManifestArgs, PlanArgs, ReleaseArgs};
+use crate::release::{BuildArgs, ManifestArgs, PlanArgs, PushArgs, ReleaseArgs};
 use crate::schema::SchemaArgs;
 use crate::vars::VarsArgs;
 #[cfg(feature = "registry")]
@@ -126,7 +127,7 @@ pub(crate) enum Command {
     /// Generate, then build the image of each architecture
     Build(BuildArgs),
     /// Push the images that `build` made
-    Push(BuildArgs),
+    Push(PushArgs),
     /// Make an index over images that are in a registry: of the project, or of each SOURCE
     ///
     /// Examples:
@@ -200,6 +201,16 @@ pub(crate) enum Command {
     ///   sudo crossfile doctor --fix
     #[command(verbatim_doc_comment)]
     Doctor(DoctorArgs),
+    /// Write the pipeline of a CI service that checks, builds each architecture on its own runner, pushes, indexes and verifies
+    ///
+    /// It is written to where the service looks for it, at the top of the repository. Settings are below `[ci]` in crossfile.toml.
+    ///
+    /// Examples:
+    ///   crossfile ci github
+    ///   crossfile ci gitlab --check
+    ///   crossfile ci travis --diff images
+    #[command(verbatim_doc_comment)]
+    Ci(CiArgs),
     /// See to it that this machine runs programs of other architectures
     Qemu(QemuArgs),
     /// Say what the code of a message means, with an example and its cure

@@ -4,6 +4,7 @@ mod arch;
 mod args;
 #[cfg(feature = "registry")]
 mod bases;
+mod ci;
 mod complete;
 mod doctor;
 mod explain;
@@ -33,7 +34,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
-use crossfile::plan::Goal;
 use output::Output;
 
 fn main() -> ExitCode {
@@ -52,8 +52,8 @@ fn main() -> ExitCode {
         Command::Init(args) => init::run(&args, &output),
         Command::Generate(args) => generate::run(&args, &output),
         Command::Plan(args) => release::plan(&args, &output),
-        Command::Build(args) => release::run(&args, Goal::Build, &output),
-        Command::Push(args) => release::run(&args, Goal::Push, &output),
+        Command::Build(args) => release::build(&args, &output),
+        Command::Push(args) => release::push(&args, &output),
         Command::Manifest(args) => release::manifest(&args, &output),
         Command::Release(args) => release::release(&args, &output),
         #[cfg(feature = "registry")]
@@ -69,6 +69,7 @@ fn main() -> ExitCode {
         Command::Completions(args) => complete::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),
         Command::Arch(args) => arch::run(&args, &output),
+        Command::Ci(args) => ci::run(&args, &output),
         Command::Qemu(args) => qemu::run(&args, &output),
         Command::Schema(args) => schema::run(&args, &output),
     };

@@ -1,11 +1,13 @@
 //! Every key of `crossfile.toml`.
 
+mod ci;
 mod image;
 mod matrix;
 mod tables;
 
 use crate::keys::{Fallback, Key, Keys, Kind, Known, Others};
 
+pub use ci::*;
 use image::{BUILD_ARG, with_image};
 pub use matrix::*;
 pub use tables::*;
@@ -219,6 +221,13 @@ pub const CROSSFILE: Keys = Keys {
             default: NONE,
             doc: "Settings of `crossfile verify`, and of the last step of a release.",
             example: "[verify]\nallow = [\"opt/vendor/*/bin/**\"]\n",
+        },
+        Key {
+            name: "ci",
+            kind: Kind::Table(&CI),
+            default: NONE,
+            doc: "What [pipelines](pipelines.md) are told that `crossfile ci` writes.",
+            example: "[ci]\nbranches = [\"main\"]\n",
         },
         Key {
             name: "registry",

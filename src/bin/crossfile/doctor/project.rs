@@ -57,7 +57,7 @@ impl<'a> Subject<'a> {
             }
         };
         let with = &what.with;
-        let said = said(with, products).map_err(|problem| vec![*problem])?;
+        let said = said(with.backend.as_deref(), products).map_err(|problem| vec![*problem])?;
         let said = said.or_else(|| config.backend.clone());
         let backend = chosen(with, said.clone());
         // A name that is none stops here; a program of the user's own says what it can do.

@@ -29,7 +29,7 @@ pub(crate) struct WithArgs {
     /// docker, buildx, buildctl, buildah, podman, or the NAME of a program crossfile-backend-NAME [default: docker, or what
     /// crossfile.toml says]
     #[arg(long, value_name = "NAME")]
-    pub(super) backend: Option<String>,
+    pub(crate) backend: Option<String>,
 
     /// Who makes and proves the index
     #[arg(long, value_enum, default_value_t)]
@@ -66,6 +66,10 @@ pub(crate) struct PlanArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: PlanFormat,
+
+    /// Print the builds as one line of JSON for a dynamic matrix of jobs, with the runners of a service [default: github]
+    #[arg(long, value_enum, value_name = "SERVICE", num_args = 0..=1, require_equals = true, default_missing_value = "github", conflicts_with = "format")]
+    pub(super) matrix: Option<crate::ci::ServiceName>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -122,8 +126,34 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "TAG")]
     pub(super) tag: Vec<String>,
 
+    /// A folder to take the builder's caches from, one for each build whose settings say no `cache-from`
+    #[arg(long, value_name = "DIR", value_parser = folder)]
+    pub(super) cache_from: Option<String>,
+
+    /// A folder to put the builder's caches into, one for each build whose settings say no `cache-to`
+    #[arg(long, value_name = "DIR", value_parser = folder)]
+    pub(super) cache_to: Option<String>,
+
     #[command(flatten)]
     pub(super) how: DoArgs,
+}
+
+/// A folder's name stands in a list with commas when builders read it.
+fn folder(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.contains([',', '"', '=']) {
+        true => Err("builders read no folder whose name has `,`, `=` or `\"` in it".to_string()),
+        false => Ok(text.to_string()),
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PushArgs {
+    #[command(flatten)]
+    pub(super) build: BuildArgs,
+
+    /// Push images under their digests alone, building them, and write down which they are, for `manifest --digests`
+    #[arg(long, value_name = "FILE")]
+    pub(super) by_digest: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -140,6 +170,10 @@ pub(crate) struct ManifestArgs {
     /// Write the index into a folder in the OCI image layout, in the place of a registry; tags are names in it then
     #[arg(long, value_name = "oci:DIR")]
     pub(super) to: Option<String>,
+
+    /// Without sources: take the project's images from what `push --by-digest` wrote, a file or a folder of files; may be repeated
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["sources", "optional"])]
+    pub(super) digests: Vec<PathBuf>,
 
     /// An annotation of the index; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]

@@ -109,7 +109,7 @@ pub(crate) fn chosen(with: &WithArgs, said: Option<Located<String>>) -> Located<
 
 /// The backend that the settings of products say, which has to be one unless the command line says it.
 pub(crate) fn said(
-    with: &WithArgs,
+    backend: Option<&str>,
     products: &[Product],
 ) -> Result<Option<Located<String>>, Box<Diagnostic>> {
     let mut said = products
@@ -117,7 +117,7 @@ pub(crate) fn said(
         .filter_map(|product| product.config.backend.as_ref());
     let first = said.next();
     let other = said.find(|other| first.is_some_and(|first| first.value != other.value));
-    let (Some(first), Some(other), None) = (first, other, &with.backend) else {
+    let (Some(first), Some(other), None) = (first, other, backend) else {
         return Ok(first.cloned());
     };
     let message = format!(

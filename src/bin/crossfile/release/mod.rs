@@ -8,19 +8,21 @@ mod speak;
 mod work;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossfile::backend::{Action, Unsupported};
-use crossfile::plan::Goal;
+use crossfile::plan::{Digests, Goal, StepId};
 use crossfile::run::{Processes, Schedule, lower, resolve};
-use crossfile::{Code, Diagnostic, Place};
+use crossfile::{Code, Diagnostic, Inputs, Place};
 
 use crate::output::{Exit, Output};
 use crate::progress::Progress;
-pub(crate) use args::{BuildArgs, ManifestArgs, PlanArgs, ReleaseArgs, ResultFormat, WhatArgs};
+pub(crate) use args::{
+    BuildArgs, ManifestArgs, PlanArgs, PushArgs, ReleaseArgs, ResultFormat, WhatArgs,
+};
 use args::{DoArgs, PlanFormat};
 pub(crate) use backends::{Opened, chosen, said};
 use scratch::Scratch;
@@ -29,9 +31,10 @@ pub(crate) use scratch::cache;
 #[cfg(feature = "registry")]
 pub(crate) use speak::registries;
 pub(crate) use work::Asked;
-use work::{Worked, for_sources, of_sources, work_out};
 #[cfg(feature = "registry")]
-pub(crate) use work::{nothing, plan_of};
+pub(crate) use work::plan_of;
+pub(crate) use work::nothing;
+use work::{More, Worked, for_sources, of_sources, tags_of, work_out};
 
 /// What only asks a registry is tried again after these.
 const WAITS: &[Duration] = &[
@@ -41,7 +44,11 @@ const WAITS: &[Duration] = &[
 ];
 
 pub(crate) fn plan(args: &PlanArgs, output: &Output) -> io::Result<Exit> {
-    let made = work_out(&args.what, &args.tag, Goal::Release, output, None);
+    if let Some(service) = args.matrix {
+        return crate::ci::matrix(&args.what, &tags_of(&args.tag), service, output);
+    }
+    let more = More::default();
+    let made = work_out(&args.what, &args.tag, &more, Goal::Release, output, None);
     let Worked {
         plan,
         opened,
@@ -73,14 +80,26 @@ pub(crate) fn release(args: &ReleaseArgs, output: &Output) -> io::Result<Exit> {
     let bases = !args.skip_bases && !args.build.how.dry_run;
     #[cfg(not(feature = "registry"))]
     let bases = false;
-    go(&args.build, Goal::Release, bases, output)
+    go(&args.build, None, Goal::Release, bases, output)
 }
 
-pub(crate) fn run(args: &BuildArgs, goal: Goal, output: &Output) -> io::Result<Exit> {
-    go(args, goal, false, output)
+pub(crate) fn build(args: &BuildArgs, output: &Output) -> io::Result<Exit> {
+    go(args, None, Goal::Build, false, output)
 }
 
-fn go(args: &BuildArgs, goal: Goal, bases: bool, output: &Output) -> io::Result<Exit> {
+pub(crate) fn push(args: &PushArgs, output: &Output) -> io::Result<Exit> {
+    let file = args.by_digest.as_ref();
+    let file = file.map(|file| output.complete(file));
+    go(&args.build, file.as_deref(), Goal::Push, false, output)
+}
+
+fn go(
+    args: &BuildArgs,
+    by_digest: Option<&Path>,
+    goal: Goal,
+    bases: bool,
+    output: &Output,
+) -> io::Result<Exit> {
     let interrupted = interrupts();
     let cancelled = || interrupted.load(Ordering::SeqCst);
     let asked = Asked {
@@ -92,9 +111,15 @@ fn go(args: &BuildArgs, goal: Goal, bases: bool, output: &Output) -> io::Result<
         speak: args.how.speak,
         cancelled: &cancelled,
     };
-    match work_out(&args.what, &args.tag, goal, output, Some(&asked)) {
+    let more = More {
+        by_digest: by_digest.is_some(),
+        cache_from: args.cache_from.clone(),
+        cache_to: args.cache_to.clone(),
+        ..More::default()
+    };
+    match work_out(&args.what, &args.tag, &more, goal, output, Some(&asked)) {
         _ if cancelled() => Ok(Exit::Interrupted),
-        Ok(worked) => do_it(&worked, &args.how, output, &cancelled),
+        Ok(worked) => do_it(&worked, &args.how, by_digest, output, &cancelled),
         Err(problems) => failed(&problems, output),
     }
 }
@@ -127,14 +152,74 @@ pub(crate) fn manifest(args: &ManifestArgs, output: &Output) -> io::Result<Exit>
                 locked: false,
                 with: args.with.clone(),
             };
-            work_out(&what, &args.tag, Goal::Index, output, Some(&asked))
+            match digests(&args.digests, output) {
+                Ok(digests) => {
+                    let more = More {
+                        digests,
+                        ..More::default()
+                    };
+                    work_out(&what, &args.tag, &more, Goal::Index, output, Some(&asked))
+                }
+                Err(problems) => Err(problems),
+            }
         }
     };
     match worked {
         _ if cancelled() => Ok(Exit::Interrupted),
-        Ok(worked) => do_it(&worked, &args.how, output, &cancelled),
+        Ok(worked) => do_it(&worked, &args.how, None, output, &cancelled),
         Err(problems) => failed(&problems, output),
     }
+}
+
+/// What `push --by-digest` wrote: files, and all files `*.json` of folders.
+fn digests(paths: &[PathBuf], output: &Output) -> Result<Option<Digests>, Vec<Diagnostic>> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let io = |path: &Path, error: &io::Error| {
+        vec![Diagnostic::io(
+            path,
+            "read what was pushed by digest",
+            error,
+        )]
+    };
+    let mut files = Vec::new();
+    for path in paths {
+        let path = output.complete(path);
+        if !path.is_dir() {
+            files.push(path);
+            continue;
+        }
+        let mut own = Vec::new();
+        for entry in std::fs::read_dir(&path).map_err(|error| io(&path, &error))? {
+            let file = entry.map_err(|error| io(&path, &error))?.path();
+            if file
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                own.push(file);
+            }
+        }
+        if own.is_empty() {
+            let message = "there is no file `*.json` in this folder";
+            let problem = Diagnostic::error(Code::Io, Place::file(&path), message);
+            return Err(vec![
+                problem.help("`crossfile push --by-digest FILE` writes one"),
+            ]);
+        }
+        own.sort();
+        files.extend(own);
+    }
+    let mut sources = Vec::new();
+    for file in files {
+        sources.push(
+            output
+                .inputs()
+                .file(&file)
+                .map_err(|problem| vec![problem])?,
+        );
+    }
+    Digests::read(&sources).map(Some)
 }
 
 /// Set once Ctrl-C was pressed, or the system asked to end.
@@ -184,6 +269,7 @@ fn refusals(backend: &str, refused: &[Unsupported]) -> Vec<Diagnostic> {
 fn do_it(
     worked: &Worked,
     how: &DoArgs,
+    by_digest: Option<&Path>,
     output: &Output,
     cancelled: &(dyn Fn() -> bool + Sync),
 ) -> io::Result<Exit> {
@@ -245,6 +331,16 @@ fn do_it(
         Err(refused) => return failed(&refusals(&plan.backend, &refused), output),
     };
     progress.summary(&report)?;
+    if let (Some(file), true) = (by_digest, report.is_good(plan)) {
+        let digest = |id: &StepId| {
+            let step = report.steps.iter().find(|step| step.id == *id)?;
+            step.outputs.get("digest").cloned()
+        };
+        let text = plan.digests(&digest)?;
+        if let Err(problem) = crossfile::write::write(file, text) {
+            return failed(&[problem], output);
+        }
+    }
     Ok(match () {
         () if report.is_cancelled() || cancelled() => Exit::Interrupted,
         () if report.is_good(plan) => Exit::Clean,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crossfile::plan::{Goal, Options, Plan, Step, StepId, Task, Verify};
+use crossfile::plan::{Digests, Goal, Options, Plan, Step, StepId, Task, Verify};
 use crossfile::{Code, Diagnostic, Located, Overrides, Place, Project, Status, WriteOptions};
 
 #[cfg(feature = "registry")]
@@ -35,6 +35,20 @@ pub(crate) struct Asked<'a> {
     pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
+/// What else a plan is told.
+#[derive(Default)]
+pub(super) struct More {
+    /// Whether images are pushed under their digests alone.
+    pub(super) by_digest: bool,
+    /// The images that were pushed so.
+    pub(super) digests: Option<Digests>,
+    /// Where caches are taken from and put, where the settings do not say it.
+    pub(super) cache_from: Option<String>,
+    pub(super) cache_to: Option<String>,
+    /// Whether only names are asked for.
+    pub(super) names_only: bool,
+}
+
 /// A plan with what does it.
 pub(super) struct Worked {
     pub(super) plan: Plan,
@@ -49,6 +63,7 @@ pub(super) struct Worked {
 pub(super) fn work_out(
     what: &WhatArgs,
     tags: &[String],
+    more: &More,
     goal: Goal,
     output: &Output,
     asked: Option<&Asked<'_>>,
@@ -75,7 +90,7 @@ pub(super) fn work_out(
     if problems.iter().any(Diagnostic::is_error) {
         return Err(problems);
     }
-    let said = match said(&what.with, &products) {
+    let said = match said(what.with.backend.as_deref(), &products) {
         Ok(said) => said,
         Err(problem) => {
             problems.push(*problem);
@@ -85,19 +100,19 @@ pub(super) fn work_out(
     let registries = speak::registries(&products)?;
     let opened = Opened::new(&what.with, said, &products, asked, output)?;
     problems.extend(opened.warnings.iter().cloned());
-    let tags = tags.iter().map(|tag| {
-        let place = Place::argument(&format!("--tag {tag}"));
-        let place = Place::new(place.source(), 6..6 + tag.len());
-        Located::new(tag.clone(), place)
-    });
     if let Some(asked) = asked.filter(|asked| asked.bases) {
         problems.extend(bases(&products, &project, asked, output)?);
     }
     let capabilities = opened.backend().capabilities();
     let mut options = Options::new(opened.backend().name(), &capabilities);
     options.goal = goal;
-    options.tags = tags.collect();
+    options.tags = tags_of(tags);
     options.folder.clone_from(&output.folder);
+    options.by_digest = more.by_digest;
+    options.digests = more.digests.as_ref();
+    options.cache_from.clone_from(&more.cache_from);
+    options.cache_to.clone_from(&more.cache_to);
+    options.names_only = more.names_only;
     let plan = Plan::make(&products, &options)?;
     // Whether pushing builds, too, is the backend's affair.
     let builds = plan
@@ -133,6 +148,16 @@ pub(super) fn work_out(
         problems,
         registries,
     })
+}
+
+/// Tags with their places.
+pub(super) fn tags_of(tags: &[String]) -> Vec<Located<String>> {
+    let tags = tags.iter().map(|tag| {
+        let place = Place::argument(&format!("--tag {tag}"));
+        let place = Place::new(place.source(), 6..6 + tag.len());
+        Located::new(tag.clone(), place)
+    });
+    tags.collect()
 }
 
 /// Asks for the base images. What is missing stops a release; what cannot be asked may be known to the builder all the same.
@@ -181,7 +206,11 @@ pub(crate) fn plan_of(
         locked: false,
         with: WithArgs::default(),
     };
-    work_out(&what, &[], goal, output, None).map(|worked| worked.plan)
+    let more = More {
+        names_only: true,
+        ..More::default()
+    };
+    work_out(&what, &[], &more, goal, output, None).map(|worked| worked.plan)
 }
 
 pub(crate) fn nothing(paths: &[PathBuf]) -> Diagnostic {
