@@ -151,7 +151,8 @@ fn job(
 ) -> Vec<Entry> {
     let mut permissions = vec![entry("contents", "read")];
     if packages {
-        permissions.push(entry("packages", "write"));
+        permissions
+            .push(entry("packages", "write").behind("the token of the run pushes the images"));
     }
     let mut entries = vec![entry("name", name)];
     entries.extend(more);

@@ -144,11 +144,11 @@ impl Digests {
             problems.push(Diagnostic::error(Code::BadValue, place.clone(), message).help(HELP));
             return;
         };
-        let has_digest = reference
-            .value
-            .split_once('@')
-            .is_some_and(|(name, digest)| !name.is_empty() && crate::lock::is_digest(digest));
-        if !has_digest || reference::check(&reference.value).is_err() {
+        let split = reference.value.split_once('@');
+        let is_right = split.is_some_and(|(name, digest)| {
+            reference::check(name).is_ok() && crate::lock::is_digest(digest)
+        });
+        if !is_right {
             let message = format!("`{}` is no image by its digest", reference.value);
             problems.push(
                 Diagnostic::error(Code::BadValue, reference.place, message)
