@@ -106,6 +106,126 @@ fn tags(lab: &Lab) -> Option<Vec<String>> {
     Some(tags.map(|tag| tag.as_str().unwrap().to_string()).collect())
 }
 
+/// Settings whose texts are anything but plain, and a folder of such a name.
+const ODD: &str = r#"
+image = "acme/app"
+arches = ["amd64", "arm64v8"]
+[ci]
+install = ["echo '${{ github.token }}' }} # : \"x\"", "  indented\n${{ x }}\n", "- [a]: *b"]
+branches = ["a#b", "it's", "yes", "rel/**", "!x+"]
+[ci.github.runners]
+amd64 = ["${{ secrets.X }}", "a: b #c", "no"]
+arm64v8 = "'\"\\ ${{ matrix.arch }}"
+[ci.gitlab]
+image = "a: b #c"
+[ci.gitlab.runners]
+amd64 = "- '\" #"
+"#;
+
+const ODD_FOLDER: &str = "it's a: #1 $HOME \"x\" `id`";
+
+fn odd() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.program("git", &["init", "-q", "."]).succeeds();
+    scratch.write(&format!("{ODD_FOLDER}/crossfile.toml"), ODD);
+    scratch.write(
+        &format!("{ODD_FOLDER}/Dockerfile.cross"),
+        "FROM __BASEIMAGE_ARCH__/alpine\n",
+    );
+    scratch
+}
+
+#[test]
+fn what_settings_say_is_never_evaluated_by_github() {
+    let scratch = odd();
+    scratch.run_in(ODD_FOLDER, &["ci", "github"]).succeeds();
+    let text = scratch.read(".github/workflows/crossfile.yml");
+    let workflow = yaml::read(&text);
+    let names = [("runner.os", "Linux"), ("runner.arch", "X64")];
+    let names = names.map(|(name, value)| (name.to_string(), value.into()));
+    let names = names.into_iter().collect();
+    // With no other name known, whatever else were an expression would fail here.
+    let filled = |value: &serde_json::Value| github::fill(value.as_str().unwrap(), &names);
+    let points = &workflow["jobs"]["build"]["strategy"]["matrix"]["include"];
+    let labels = points[0]["runner"].as_array().unwrap();
+    let labels: Vec<String> = labels.iter().map(filled).collect();
+    assert_eq!(labels, ["${{ secrets.X }}", "a: b #c", "no"]);
+    assert_eq!(filled(&points[1]["runner"]), "'\"\\ ${{ matrix.arch }}");
+    let jobs = workflow["jobs"].as_object().unwrap();
+    for job in jobs.values() {
+        assert_eq!(job["defaults"]["run"]["working-directory"], ODD_FOLDER);
+        assert_eq!(
+            filled(&job["steps"][2]["run"]),
+            "echo '${{ github.token }}' }} # : \"x\"\n  indented\n${{ x }}\n- [a]: *b\necho \"$HOME/.crossfile/bin\" >>\"$GITHUB_PATH\"\n"
+        );
+    }
+    let on = &workflow["on"]["push"]["branches"];
+    assert_eq!(
+        on,
+        &serde_json::json!(["a#b", "it's", "yes", "rel/**", "\\!x\\+"])
+    );
+    let check = scratch.run_in(ODD_FOLDER, &["ci", "github", "--check"]);
+    assert_eq!((check.status, check.stdout.as_str()), (0, ""));
+    // Outside of it, too, with the way there.
+    let check = scratch.run(&["ci", "github", "--check", ODD_FOLDER]);
+    assert_eq!(
+        (check.status, check.stdout.as_str()),
+        (0, ""),
+        "{}",
+        check.stderr
+    );
+}
+
+#[test]
+fn what_settings_say_reaches_shells_and_gitlab_as_it_is() {
+    let scratch = odd();
+    for service in ["gitlab", "travis"] {
+        scratch.run_in(ODD_FOLDER, &["ci", service]).succeeds();
+    }
+    let gitlab = yaml::read(&scratch.read(".gitlab-ci.yml"));
+    assert_eq!(gitlab["default"]["image"], "a: b #c");
+    assert_eq!(gitlab["build amd64"]["tags"][0], "- '\" #");
+    let before = gitlab["default"]["before_script"].as_array().unwrap();
+    let travis = yaml::read(&scratch.read(".travis.yml"));
+    assert_eq!(travis["install"][1], "  indented\n${{ x }}\n");
+    for change in [before.last().unwrap(), &travis["before_install"][1]] {
+        let script = format!("{}\nbasename \"$PWD\"", change.as_str().unwrap());
+        let run = scratch.program("sh", &["-euc", &script]).succeeds();
+        assert_eq!(run.stdout.trim_end(), ODD_FOLDER);
+    }
+    // Each pattern is an expression that takes the name and nothing else.
+    let rules = gitlab["workflow"]["rules"].as_array().unwrap();
+    let rules: Vec<&str> = rules
+        .iter()
+        .map(|rule| rule["if"].as_str().unwrap())
+        .collect();
+    assert_eq!(rules[1], r"$CI_COMMIT_BRANCH =~ /^a\x{23}b$/");
+    assert_eq!(rules[2], r"$CI_COMMIT_BRANCH =~ /^it\x{27}s$/");
+    assert_eq!(rules[4], r"$CI_COMMIT_BRANCH =~ /^rel\/.*$/");
+}
+
+#[test]
+fn a_pipeline_depends_on_nothing_but_the_project() {
+    let settings = "image = \"{{registry}}/app\"\narches = [\"amd64\", \"arm64v8\"]\n\
+        build-args = { REVISION = { env = \"GITHUB_SHA\" } }\nlabels = { revision = { env = \"GITHUB_SHA\" } }\n\
+        [vars]\nregistry = { env = \"REGISTRY\", default = \"ghcr.io/acme\" }\n";
+    let project = Scratch::with(&[
+        ("a/crossfile.toml", settings),
+        ("a/Dockerfile.cross", "FROM __BASEIMAGE_ARCH__/alpine\n"),
+        ("a/.git/HEAD", ""),
+    ]);
+    for service in ["github", "gitlab", "travis"] {
+        let plain = project.run_in("a", &["ci", service, "--stdout"]).succeeds();
+        assert!(plain.stdout.contains("ghcr.io"), "{}", plain.stdout);
+        let mut command = support::crossfile();
+        command.args(["ci", service, "--stdout", "a"]);
+        command.current_dir(project.path());
+        command.envs([("REGISTRY", "quay.io/else"), ("GITHUB_SHA", "4c1f")]);
+        let other = support::Run::from(command.output().unwrap()).succeeds();
+        assert_eq!(plain.stdout, other.stdout, "{service}");
+    }
+}
+
 #[test]
 fn github_pushes_by_digest() {
     runs("github-digest", github::run, "", Docker::New, "", true);

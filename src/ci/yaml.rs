@@ -259,7 +259,13 @@ fn is_bare(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot read what was written should panic"
+)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -287,6 +293,93 @@ mod tests {
             ("größe", "\"größe\""),
         ] {
             assert_eq!(scalar(text), wanted);
+        }
+    }
+
+    /// What a program that had no part in this reads.
+    fn read(text: &str) -> Node {
+        use saphyr::{LoadableYamlNode, ScalarOwned, YamlOwned};
+        fn node(yaml: &YamlOwned) -> Node {
+            match yaml {
+                YamlOwned::Value(ScalarOwned::String(text)) => Node::Text(text.clone()),
+                YamlOwned::Sequence(items) => Node::List(items.iter().map(node).collect()),
+                YamlOwned::Mapping(entries) => Node::Map(
+                    entries
+                        .iter()
+                        .map(|(key, value)| match node(key) {
+                            Node::Text(key) => entry(&key, node(value)),
+                            other => panic!("{other:?}"),
+                        })
+                        .collect(),
+                ),
+                other => panic!("{other:?}"),
+            }
+        }
+        let documents = YamlOwned::load_from_str(text).unwrap();
+        assert_eq!(documents.len(), 1);
+        node(&documents[0])
+    }
+
+    fn nasty() -> impl Strategy<Value = String> {
+        let parts = prop::sample::select(vec![
+            "${{",
+            "}}",
+            ": ",
+            " #",
+            "'",
+            "\"",
+            "\\",
+            "\n",
+            " ",
+            "- ",
+            "yes",
+            "null",
+            "~",
+            "1.0",
+            "0x1",
+            "|",
+            ">",
+            "&a",
+            "*a",
+            "!!int ",
+            "%",
+            "@",
+            "`",
+            "{",
+            "]",
+            ",",
+            "?",
+            "\t",
+            "\r",
+            "\u{85}",
+            "\u{feff}",
+            "\u{1}",
+            "é",
+            "\u{1f600}",
+            "---",
+            "...",
+            "a",
+            "$HOME",
+        ]);
+        let made = prop::collection::vec(parts, 0..6).prop_map(|parts| parts.concat());
+        prop_oneof![made, any::<String>()]
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_read_back(texts in prop::collection::vec(nasty(), 1..5)) {
+            let items: Vec<Node> = texts.iter().map(|text| Node::Text(text.clone())).collect();
+            let blocks: Vec<Node> = texts.iter().map(|text| Node::Lines(text.clone())).collect();
+            // A key is a line, and the writer gives none twice.
+            let keys: Vec<Entry> = texts.iter().enumerate()
+                .map(|(at, text)| entry(&format!("{at}{text}"), Node::Text(text.clone())))
+                .collect();
+            let tree = |blocks: Vec<Node>| vec![
+                entry("texts", items.clone()),
+                entry("blocks", blocks).behind("v1"),
+                entry("keys", keys.clone()),
+            ];
+            prop_assert_eq!(read(&write(&tree(blocks))), Node::Map(tree(items.clone()).into_iter().map(|entry| Entry { behind: None, ..entry }).collect()));
         }
     }
 

@@ -89,12 +89,15 @@ fn logins_of(table: Option<&Table>, problems: &mut Vec<Diagnostic>) -> BTreeMap<
                 && name.value.chars().all(|c| letter(c) || c.is_ascii_digit());
             if !good {
                 // It may be the secret itself: then it is not to be shown again.
-                let message = "this is no name of a secret: letters, digits and `_`";
+                let message = "a value here is no name of a secret: letters, digits and `_`";
                 let place = crate::diagnostic::Place::file(name.place.source().path());
                 problems.push(
-                    Diagnostic::error(Code::BadValue, place, format!("ci.login: {message}")).help(
-                        "keep the secret itself with the CI service, and write its name here",
-                    ),
+                    Diagnostic::error(
+                        Code::BadValue,
+                        place,
+                        format!("`ci.login.\"{}\"`: {message}", host.value),
+                    )
+                    .help("keep the secret itself with the CI service, and write its name here"),
                 );
             }
         }
@@ -107,18 +110,21 @@ fn logins_of(table: Option<&Table>, problems: &mut Vec<Diagnostic>) -> BTreeMap<
     logins
 }
 
+/// The machines of Travis CI, by their `arch`. Source: docs.travis-ci.com, "Building on Multiple CPU Architectures".
+const TRAVIS: &[&str] = &["amd64", "arm64", "arm64-graviton2", "ppc64le", "s390x"];
+
 fn service(
     table: Option<&Table>,
-    keys: &'static Keys,
+    declared: &'static Keys,
     map: &ArchMap,
     problems: &mut Vec<Diagnostic>,
 ) -> ServiceSettings {
     let Some(table) = table else {
         return ServiceSettings::default();
     };
-    let mut fields = Fields::new(table, keys, problems);
+    let mut fields = Fields::new(table, declared, problems);
     let runners = fields.table("runners");
-    let image = match keys.get("image") {
+    let image = match declared.get("image") {
         Some(_) => fields.string("image"),
         None => None,
     };
@@ -136,6 +142,25 @@ fn service(
             _ => node.strings(&name.value, problems),
         };
         let Some(labels) = labels else { continue };
+        // Travis has machines of its own alone.
+        let unknown = |label: &&Located<String>| !TRAVIS.contains(&label.value.as_str());
+        if declared == &keys::TRAVIS
+            && let Some(label) = labels
+                .iter()
+                .skip(1)
+                .chain(labels.iter().find(unknown))
+                .next()
+        {
+            let message = format!(
+                "`{}` is no machine of Travis CI, or one too many",
+                label.value
+            );
+            problems.push(
+                Diagnostic::error(Code::BadValue, label.place.clone(), message)
+                    .help(format!("one of: {}", TRAVIS.join(", "))),
+            );
+            continue;
+        }
         let empty = labels.is_empty() || labels.iter().any(|label| label.value.trim().is_empty());
         if empty {
             let message = "this names no runner";
