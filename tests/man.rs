@@ -36,6 +36,8 @@ fn listed(help: &str) -> (Vec<String>, Vec<String>) {
         }
         let flag = line.split_whitespace().find(|word| word.starts_with("--"));
         if line.trim_start().starts_with('-') {
+            // A value that may be left out is in brackets, without a blank before it.
+            let flag = flag.and_then(|flag| flag.split('[').next());
             flags.extend(flag.map(|flag| flag.trim_end_matches(',').to_string()));
         }
     }

@@ -79,12 +79,13 @@ fn one(
         ("CI".to_string(), "true".to_string()),
         ("CI_PIPELINE_SOURCE".to_string(), source.to_string()),
         ("CI_PROJECT_DIR".to_string(), project.display().to_string()),
-        ("REGISTRY_USER".to_string(), "user".to_string()),
-        (
-            "REGISTRY_PASSWORD".to_string(),
-            "pass'word\"$HOME".to_string(),
-        ),
     ];
+    if source != "merge_request_event" {
+        // Protected variables do not reach a merge request.
+        env.push(("REGISTRY_USER".to_string(), "user".to_string()));
+        let password = "pass'word\"$HOME";
+        env.push(("REGISTRY_PASSWORD".to_string(), password.to_string()));
+    }
     for (name, value) in job
         .get("variables")
         .and_then(Json::as_object)
