@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 
 use super::cache::{Cache, sha256};
-use super::fetch::Event;
 use super::packed::{MOST, Packed, each, unpacked};
+use super::report::Event;
 use crate::registry::{Web, WebError};
 
 /// The package that handlers are in, and the one that its links lead to since Debian 13.

@@ -1,161 +1,30 @@
 //! From needs to files: what is locked, what is there, what is got, and what is written.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::cache::{Cache, make_executable};
+use super::cache::make_executable;
+use super::check::{arches, check, finding, judge, locked_at};
 use super::needs::Need;
 use super::place::{Standing, look};
+use super::report::{FetchedFile, FetchedHandler, Fetching, FileStatus, Mode, Report};
 use super::sources::{Ended, Finder, Hunt, by_settings};
-use crate::arch::ArchName;
 use crate::config::{HandlerSource, Inputs};
-use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
+use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::discover::root_of;
-use crate::document::{NodeValue, parse_toml};
-use crate::lock::{FILE_NAME, Lock, LockedHandler};
-use crate::registry::Web;
+use crate::lock::{Lock, LockedHandler};
 use crate::write::{Inside, write};
 
-/// What is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Mode {
-    /// Handlers are fetched.
-    Fetch,
-    /// It is said what is missing or wrong. Nothing is asked, nothing is written.
-    Check,
-    /// It is said what would be fetched. Nothing is asked, nothing is written.
-    DryRun,
-}
-
-/// Something that takes its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// A file is downloaded, of so many bytes where that is known.
-    Download {
-        /// Its address.
-        address: &'a str,
-        /// Its size.
-        size: Option<u64>,
-    },
-}
-
-/// How handlers are fetched.
-pub struct Fetching<'a> {
-    /// What is done.
-    pub mode: Mode,
-    /// Whether the lock is written anew, whatever it says.
-    pub update: bool,
-    /// Whether files that differ are replaced.
-    pub force: bool,
-    /// The net.
-    pub web: &'a Web,
-    /// The user's own store.
-    pub cache: &'a Cache,
-    /// The folders of this machine that handlers are looked for in.
-    pub machine: &'a [PathBuf],
-    /// Reads locks.
-    pub inputs: &'a dyn Inputs,
-    /// Is told what takes its time.
-    pub watch: &'a (dyn Fn(&Event<'_>) + Sync),
-}
-
-/// What became of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FileStatus {
-    /// It is right, and was left alone.
-    Right,
-    /// Its mode was made right.
-    MadeExecutable,
-    /// It was not there, and was put there.
-    Put,
-    /// It was another file, and was replaced.
-    Replaced,
-    /// It is not there.
-    Missing,
-    /// It is another file.
-    Differs,
-    /// It is right but for its mode.
-    NotExecutable,
-    /// It is there, and no checksum is locked to compare it with.
-    NotLocked,
-    /// Something kept it from being looked at.
-    Failed,
-}
-
-impl FileStatus {
-    /// The word that output shows.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FileStatus::Right => "right",
-            FileStatus::MadeExecutable => "made executable",
-            FileStatus::Put => "put",
-            FileStatus::Replaced => "replaced",
-            FileStatus::Missing => "missing",
-            FileStatus::Differs => "differs",
-            FileStatus::NotExecutable => "not executable",
-            FileStatus::NotLocked => "not locked",
-            FileStatus::Failed => "failed",
-        }
-    }
-}
-
-/// A file of a context.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct FetchedFile {
-    /// The file.
-    pub path: PathBuf,
-    /// The architectures whose images get it.
-    pub arches: Vec<ArchName>,
-    /// What became of it.
-    pub status: FileStatus,
-}
-
-/// A handler with all its files.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct FetchedHandler {
-    /// QEMU's name of what is emulated.
-    pub qemu: String,
-    /// What it runs on.
-    pub host: ArchName,
-    /// What it is, where that is known: as it is locked, or as it was found.
-    pub handler: Option<LockedHandler>,
-    /// Where it is looked for, in order.
-    pub places: Vec<String>,
-    /// Its files.
-    pub files: Vec<FetchedFile>,
-}
-
-/// What was done.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Report {
-    /// Every handler.
-    pub handlers: Vec<FetchedHandler>,
-    /// What is wrong.
-    pub diagnostics: Vec<Diagnostic>,
-    /// The locks that were written.
-    pub locks: Vec<PathBuf>,
-    /// Files that were replaced, each with the file of the cache that has what they held.
-    pub kept: Vec<(PathBuf, PathBuf)>,
-    /// Whether it was called off. Then nothing was written.
-    pub cancelled: bool,
-}
-
 /// A lock, and its text where there is one.
-type Locks = BTreeMap<PathBuf, (Option<Arc<Source>>, Lock)>;
+pub(super) type Locks = BTreeMap<PathBuf, (Option<Arc<Source>>, Lock)>;
 
 /// A handler that is worked on.
-struct Work<'a> {
-    needs: Vec<(&'a Need, Option<Standing>)>,
-    expected: Option<LockedHandler>,
-    got: Option<LockedHandler>,
-    statuses: Vec<FileStatus>,
+pub(super) struct Work<'a> {
+    pub(super) needs: Vec<(&'a Need, Option<Standing>)>,
+    pub(super) expected: Option<LockedHandler>,
+    pub(super) got: Option<LockedHandler>,
+    pub(super) statuses: Vec<FileStatus>,
 }
 
 impl<'a> Work<'a> {
@@ -303,99 +172,6 @@ fn works<'a>(needs: &'a [Need], locks: &Locks, problems: &mut Vec<Diagnostic>) -
         }
     }
     works
-}
-
-/// What the files are, compared with the lock.
-fn judge(work: &mut Work<'_>) {
-    let expected = work.expected.as_ref();
-    for ((_, standing), status) in work.needs.iter().zip(&mut work.statuses) {
-        let Some(standing) = standing else { continue };
-        *status = match (&standing.sum, expected) {
-            (None, _) => FileStatus::Missing,
-            (Some(_), None) => FileStatus::NotLocked,
-            (Some(sum), Some(expected)) if *sum != expected.sha256 => FileStatus::Differs,
-            _ if !standing.executable => FileStatus::NotExecutable,
-            _ => FileStatus::Right,
-        };
-    }
-}
-
-/// The way of a handler from the context's top, for messages.
-fn way(need: &Need) -> String {
-    let way = need.target.strip_prefix(&need.context);
-    crate::ways::with_slashes(way.unwrap_or(&need.target))
-}
-
-fn finding(code: Code, place: Place, message: String) -> Diagnostic {
-    Diagnostic::new(Severity::Error, code, place, message)
-}
-
-fn check(work: &mut Work<'_>, locks: &Locks, problems: &mut Vec<Diagnostic>) {
-    judge(work);
-    for ((need, standing), status) in work.needs.iter().zip(&work.statuses) {
-        let (way, place) = (way(need), need.place.clone());
-        let expected = work.expected.as_ref();
-        let sum = standing
-            .as_ref()
-            .and_then(|standing| standing.sum.as_deref());
-        let fetches = format!("`crossfile qemu fetch {}` puts it there", arches(need));
-        problems.push(match (status, expected, sum) {
-            (FileStatus::Missing, ..) => {
-                let message = format!("`{way}` is not in the build context");
-                finding(Code::MissingHandler, place, message).help(fetches)
-            }
-            (FileStatus::NotLocked, ..) => {
-                let message = format!(
-                    "`{way}` is there, and {FILE_NAME} has no checksum to compare it with"
-                );
-                let help = format!("`crossfile qemu fetch {}` writes it", arches(need));
-                finding(Code::ChangedHandler, place, message).help(help)
-            }
-            (FileStatus::NotExecutable, ..) => {
-                let message = format!("`{way}` cannot be executed by everybody in an image");
-                let place = Place::file(&need.target);
-                finding(Code::ChangedHandler, place, message)
-                    .related(need.place.clone(), "it is copied here")
-                    .help(format!("`crossfile qemu fetch {}` makes it so, or `chmod 755`", arches(need)))
-            }
-            (FileStatus::Differs, Some(expected), Some(sum)) => {
-                let message = format!(
-                    "`{way}` is not the handler that is locked: the checksum is {sum}, and {} is locked",
-                    expected.sha256
-                );
-                finding(Code::ChangedHandler, locked_at(need, locks), message)
-                    .related(place, "it is copied here")
-                    .help(format!(
-                        "`crossfile qemu fetch --force {}` puts the locked one there",
-                        arches(need)
-                    ))
-            }
-            _ => continue,
-        });
-    }
-}
-
-fn arches(need: &Need) -> String {
-    let names: Vec<&str> = need.arches.iter().map(ArchName::as_str).collect();
-    names.join(" ")
-}
-
-/// Where the lock has a handler.
-fn locked_at(need: &Need, locks: &Locks) -> Place {
-    let source = locks
-        .get(&need.lock)
-        .and_then(|(source, _)| source.as_ref());
-    let place = source.and_then(|source| {
-        let table = parse_toml(source).ok()?;
-        let NodeValue::Table(table) = &table.get("qemu")?.value else {
-            return None;
-        };
-        let NodeValue::Table(table) = &table.get(need.host().as_str())?.value else {
-            return None;
-        };
-        Some(table.get(&need.qemu)?.place.clone())
-    });
-    place.unwrap_or_else(|| Place::file(&need.lock))
 }
 
 /// A run that changes things.
@@ -685,17 +461,5 @@ fn described(handler: &LockedHandler) -> String {
     match &handler.version {
         Some(version) => format!("{} ({version})", handler.from),
         None => handler.from.clone(),
-    }
-}
-
-/// The folders of a machine that handlers are looked for in: nowhere but on Linux are there any.
-pub fn machine_folders() -> Vec<PathBuf> {
-    let folders = ["/usr/bin", "/usr/local/bin"];
-    match cfg!(target_os = "linux") {
-        true => folders
-            .iter()
-            .map(|folder| Path::new(folder).to_path_buf())
-            .collect(),
-        false => Vec::new(),
     }
 }

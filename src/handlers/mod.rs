@@ -8,16 +8,19 @@
 //! a file that differs is replaced only where that was asked for, or where the cache has what it held.
 
 mod cache;
+mod check;
 mod debian;
 mod fetch;
 mod needs;
 mod packed;
 mod place;
 mod program;
+mod report;
 mod sources;
 
 pub use cache::Cache;
-pub use fetch::{
-    Event, FetchedFile, FetchedHandler, Fetching, FileStatus, Mode, Report, fetch, machine_folders,
-};
+pub use fetch::fetch;
 pub use needs::{Need, Needs};
+pub use report::{
+    Event, FetchedFile, FetchedHandler, Fetching, FileStatus, Mode, Report, machine_folders,
+};

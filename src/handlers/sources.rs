@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::cache::{Cache, sha256};
 use super::debian::{Archive, Packages, Program, Reader, Stop};
-use super::fetch::Event;
 use super::needs::Need;
+use super::report::Event;
 use super::{packed, program};
 use crate::arch::Entry;
 use crate::config::{Config, HandlerSource};
