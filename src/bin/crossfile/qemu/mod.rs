@@ -144,7 +144,12 @@ fn resolved(words: &[String], map: &ArchMap) -> Result<Vec<ArchName>, Failure> {
             Err(error) => {
                 // QEMU has one `arm` for what the table tells apart.
                 let is_qemus = |entry: &&Entry| entry.get("qemu").is_some_and(|own| own == **name);
-                rows.extend(map.entries().iter().filter(is_qemus).map(|entry| &entry.name));
+                rows.extend(
+                    map.entries()
+                        .iter()
+                        .filter(is_qemus)
+                        .map(|entry| &entry.name),
+                );
                 if rows.is_empty() {
                     problems.push(error.at(Place::argument(name)));
                 }

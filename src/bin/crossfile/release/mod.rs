@@ -31,9 +31,9 @@ pub(crate) use scratch::cache;
 #[cfg(feature = "registry")]
 pub(crate) use speak::registries;
 pub(crate) use work::Asked;
+pub(crate) use work::nothing;
 #[cfg(feature = "registry")]
 pub(crate) use work::plan_of;
-pub(crate) use work::nothing;
 use work::{More, Worked, for_sources, of_sources, tags_of, work_out};
 
 /// What only asks a registry is tried again after these.
