@@ -78,8 +78,9 @@ fn every_block_is_in_a_language_that_is_checked() {
         for block in blocks {
             let checked = match (page.name.as_str(), block.language.as_str()) {
                 (_, "console" | "toml") => true,
-                // Played where there is a kernel to change: tests/emulation.rs.
+                // Played where there is a kernel to change, or engines: tests/emulation.rs, tests/engines.rs.
                 ("docs/emulation.md", "console kernel") => true,
+                ("docs/articles.md", "console engines") => true,
                 (name, "rust") => {
                     library.contains(&format!("#[doc = include_str!(\"../{name}\")]"))
                 }

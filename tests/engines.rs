@@ -24,6 +24,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use lab::{ALL, Docker, Lab, THREE, machine, reported, steps};
+use support::page::Page;
 use support::{Run, Scratch};
 
 // A release to seven architectures by one engine, proved by another.
@@ -886,4 +887,24 @@ fn docker_builds_with_a_handler_that_was_fetched() {
 #[test]
 fn buildkit_builds_with_a_handler_that_was_fetched() {
     handlers_in_images(Docker::New, "handlers-new");
+}
+
+// The pages that people read.
+
+#[test]
+fn the_articles_step_by_step() {
+    let Some(lab) = Lab::new("articles") else {
+        return;
+    };
+    let page = Page::open("docs/articles.md");
+    let played = page.play_on(&lab.stage(Docker::New));
+    if var("CROSSFILE_BLESS").is_ok() {
+        std::fs::write(Page::top().join(&page.name), played.text).unwrap();
+        return;
+    }
+    assert!(
+        played.differences.is_empty(),
+        "{}",
+        played.differences.join("\n")
+    );
 }

@@ -10,13 +10,15 @@
 
 use std::collections::BTreeMap;
 use std::env::var;
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value as Json;
 
+use crate::support::page::Stage;
 use crate::support::{Run, Scratch};
 
 /// The longest that anything may take, in seconds: a build for seven architectures takes five.
@@ -157,6 +159,34 @@ impl Lab {
             .env("DOCKER_CONFIG", var(docker.variable("_CONFIG")).unwrap())
             .envs(self.env.iter().map(|(name, value)| (name, value)));
         command
+    }
+
+    /// What a page's blocks run on: an engine with the registry, in which `registry.example/acme` is the test's own.
+    pub(crate) fn stage(&self, docker: Docker) -> Stage {
+        let command = self.unbounded(docker, "true");
+        let text = |text: &std::ffi::OsStr| text.to_str().unwrap().to_string();
+        let mut env = BTreeMap::new();
+        for (name, value) in command.get_envs() {
+            env.insert(text(name), text(value.unwrap()));
+        }
+        let inherited = env.remove("PATH").unwrap();
+        env.remove("HOME");
+        self.home.write("bin/sudo", "#!/bin/sh\nexec \"$@\"\n");
+        let sudo = self.home.join("bin/sudo");
+        std::fs::set_permissions(sudo, Permissions::from_mode(0o755)).unwrap();
+        let own = std::env::split_paths(&inherited).take(self.first.len() + 1);
+        Stage {
+            has: "engines",
+            before: ["timeout", "--kill-after=10", BOUND]
+                .map(str::to_string)
+                .to_vec(),
+            path: own.chain([self.home.join("bin")]).collect(),
+            env: env.into_iter().collect(),
+            names: vec![
+                ("registry.example/acme", self.image.clone()),
+                ("registry.example", self.registry.clone()),
+            ],
+        }
     }
 
     pub(crate) fn program(&self, docker: Docker, program: &str, args: &[&str]) -> Run {

@@ -1,6 +1,7 @@
 //! A page of Markdown whose code blocks are run: its blocks, and its `console` blocks played as a reader would type them.
 //!
-//! In what a command is said to print, `…` stands for what differs from run to run, and a line of it alone for any lines.
+//! In what a command is said to print, `…` stands for what differs from run to run, and a line of it alone for any lines. Where names
+//! of the page stand for others, columns may be wider or narrower.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -119,7 +120,7 @@ impl Page {
                         let printed = shell.run(&step.command, &mut folder);
                         played.text.push_str(&step.typed);
                         played.commands += 1;
-                        if fits(&step.output, &printed) {
+                        if stage.fits(&step.output, &printed) {
                             played.text.push_str(&step.output);
                         } else {
                             played.text.push_str(&printed);
@@ -200,6 +201,17 @@ impl Stage {
         }
     }
 
+    /// Whether this was printed as the page says.
+    fn fits(&self, page: &str, printed: &str) -> bool {
+        let (page, printed) = match self.names.is_empty() {
+            true => (page.to_string(), printed.to_string()),
+            false => (narrow(page), narrow(printed)),
+        };
+        let page: Vec<&str> = page.lines().collect();
+        let printed: Vec<&str> = printed.lines().collect();
+        lines_fit(&page, &printed)
+    }
+
     fn real(&self, text: &str) -> String {
         let one = |text: String, (name, real): &(&str, String)| text.replace(name, real);
         self.names.iter().fold(text.to_string(), one)
@@ -211,11 +223,13 @@ impl Stage {
     }
 }
 
-/// Whether this was printed as the page says.
-fn fits(page: &str, printed: &str) -> bool {
-    let page: Vec<&str> = page.lines().collect();
-    let printed: Vec<&str> = printed.lines().collect();
-    lines_fit(&page, &printed)
+/// With each gap between columns as wide as any other.
+fn narrow(text: &str) -> String {
+    let mut text = text.to_string();
+    while text.contains("   ") {
+        text = text.replace("   ", "  ");
+    }
+    text
 }
 
 fn lines_fit(page: &[&str], printed: &[&str]) -> bool {

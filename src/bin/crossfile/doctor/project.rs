@@ -244,8 +244,9 @@ impl<'a> Subject<'a> {
                 first.message
             );
             let part = Part::new("handlers", "", State::Failure, seen);
-            let text = "put it into the build context; or say `qemu = false` in crossfile.toml: since Linux 4.8 nothing has to be copied";
-            parts.push(part.text(text).command("crossfile explain missing-handler"));
+            let text =
+                "or `qemu = false` in crossfile.toml: since Linux 4.8 nothing has to be copied";
+            parts.push(part.text(text).command("crossfile qemu fetch"));
         }
         let errors = others.iter().filter(|found| found.is_error()).count();
         let warnings = others.len() - errors;
