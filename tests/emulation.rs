@@ -249,6 +249,27 @@ fn without_the_flag_f_containers_need_the_interpreter() {
 }
 
 #[test]
+fn all_is_taken_away_by_nobody_and_no_qemu_is_no_success() {
+    let (Some(_), Some(machine)) = (foreign(), Machine::new()) else {
+        return;
+    };
+    // One entry serves three architectures, and has QEMU's name for all of them.
+    let run = machine.run(
+        "\"$CROSSFILE\" qemu register arm && \"$CROSSFILE\" qemu register --unregister
+         [ $? = 2 ] && [ -e /proc/sys/fs/binfmt_misc/qemu-arm ] || exit 9
+         mount -t tmpfs t /usr/libexec && mount -t tmpfs t /usr/bin && \"$CROSSFILE\" qemu register",
+    );
+    assert_eq!(run.status, 2, "{}{}", run.stdout, run.stderr);
+    for said in [
+        "arm: registered /usr/",
+        "nothing says which",
+        "there is no QEMU on this machine\n  help: on Debian",
+    ] {
+        assert!(run.stderr.contains(said), "no {said}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn what_is_switched_off_is_switched_on() {
     let (Some(_), Some(machine)) = (foreign(), Machine::new()) else {
         return;

@@ -281,7 +281,9 @@ impl Shell<'_> {
             .chain(std::env::split_paths(&inherited));
         let path = std::env::join_paths(path).unwrap();
         let command = self.stage.real(command);
-        let script = format!("exec 2>&1\ntrap 'pwd >\"$FOLDER_FILE\"' EXIT\n{command}");
+        // A program before the shell may have left the folder.
+        let script =
+            format!("exec 2>&1\ncd -- \"$FOLDER\"\ntrap 'pwd >\"$FOLDER_FILE\"' EXIT\n{command}");
         let mut words = self.stage.before.clone();
         words.extend(["bash", "-c", &script].map(str::to_string));
         let output = Command::new(&words[0])
@@ -291,6 +293,7 @@ impl Shell<'_> {
             .env("PATH", path)
             .env("HOME", &self.home)
             .env("TMPDIR", &self.temporary)
+            .env("FOLDER", &*folder)
             .env("FOLDER_FILE", &self.folder_file)
             .env("LC_ALL", "C.UTF-8")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")

@@ -24,7 +24,7 @@ pub(super) struct RegisterArgs {
     unregister: bool,
 
     /// Have a container image do it, in the place of the QEMU of this machine: `docker`, or `podman`
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     with: Option<String>,
 
     /// The image of `--with`: tonistiigi/binfmt, multiarch/qemu-user-static, linuxkit/binfmt, or one of theirs from elsewhere
@@ -92,7 +92,7 @@ pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<Exit, Failure>
         }
     }
     match args.unregister {
-        true => unregister(args, &entries, &binfmt, &known, output),
+        true => unregister(args, &subject, &entries, &binfmt, &known, output),
         false => register(args, &subject, &entries, &binfmt, &known, output),
     }
 }
@@ -119,6 +119,17 @@ fn wanted(subject: &Subject) -> Vec<&Entry> {
     entries
 }
 
+/// Whether the kernel knows no file system of that name.
+#[cfg(unix)]
+fn is_unknown(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error())
+}
+
+#[cfg(not(unix))]
+fn is_unknown(_: &std::io::Error) -> bool {
+    false
+}
+
 fn refused(what: &str, error: &std::io::Error) -> Failure {
     Failure::Said(match error.kind() {
         ErrorKind::PermissionDenied => {
@@ -126,12 +137,22 @@ fn refused(what: &str, error: &std::io::Error) -> Failure {
                 "{what}: this needs root\n  help: run it with sudo; or `--with docker`, which asks the daemon's root"
             )
         }
-        // The kernel knows no file system of that name.
-        _ if error.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error()) => format!(
+        _ if is_unknown(error) => format!(
             "{what}: this kernel has none\n  help: `sudo modprobe binfmt_misc`, where it is a module"
         ),
         _ => format!("{what}: {error}"),
     })
+}
+
+/// What an entry is called for: QEMU's name where it is for several of those asked for.
+fn label(subject: &Subject, entry: &Entry) -> String {
+    let asked = |name: &ArchName| subject.arches.is_empty() || subject.arches.contains(name);
+    let same = |other: &&Entry| other.get("qemu") == entry.get("qemu") && asked(&other.name);
+    let alike = subject.config.map.entries().iter().filter(same).count();
+    match entry.get("qemu").filter(|_| alike > 1) {
+        Some(qemu) => qemu.into_owned(),
+        None => entry.name.to_string(),
+    }
 }
 
 fn register(
@@ -143,27 +164,30 @@ fn register(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let mut failed = false;
+    let mut found = false;
     for entry in entries {
+        let label = label(subject, entry);
         let handler = match Handler::of(entry, &is_file) {
             Ok(handler) => handler,
             // Nobody asked for this one.
             Err(HandlerError::Missing(_)) if subject.arches.is_empty() => continue,
             Err(error) => {
                 output.error(&format!(
-                    "{}: {error}\n  help: on Debian `apt-get install qemu-user-static`, or `crossfile qemu register --with docker {}`",
-                    entry.name, entry.name
+                    "{label}: {error}\n  help: on Debian `apt-get install qemu-user-static`, or `crossfile qemu register --with docker {}`",
+                    entry.name
                 ));
                 failed = true;
                 continue;
             }
         };
+        found = true;
         let own = &handler.registration;
         let replaces = match handler.needed(known) {
             Needed::Entry { replaces } => replaces,
             Needed::Nothing(runs) => {
                 output.progress(&format!(
-                    "{}: runs already, by {} ({})",
-                    entry.name, runs.interpreter, runs.name
+                    "{label}: runs already, by {} ({})",
+                    runs.interpreter, runs.name
                 ));
                 continue;
             }
@@ -178,16 +202,29 @@ fn register(
             ))?;
             continue;
         }
-        let what = format!("{} cannot be registered", entry.name);
+        let what = format!("{label} cannot be registered");
         if replaces {
             binfmt
                 .remove(&own.name)
                 .map_err(|error| refused(&what, &error))?;
         }
-        binfmt.add(&line).map_err(|error| refused(&what, &error))?;
+        if let Err(error) = binfmt.add(&line) {
+            // What ran until now is to run as before.
+            let before = known.iter().find(|known| known.name == own.name);
+            if let Some(before) = before.and_then(|before| before.line().ok()) {
+                let _ = binfmt.add(&before);
+            }
+            return Err(refused(&what, &error));
+        }
         output.progress(&format!(
-            "{}: registered {} as {}",
-            entry.name, own.interpreter, own.name
+            "{label}: registered {} as {}",
+            own.interpreter, own.name
+        ));
+    }
+    if !found && !failed {
+        return Err(Failure::Said(
+            "there is no QEMU on this machine\n  help: on Debian `apt-get install qemu-user-static`, or `crossfile qemu register --with docker`"
+                .to_string(),
         ));
     }
     Ok(match failed {
@@ -198,15 +235,23 @@ fn register(
 
 fn unregister(
     args: &RegisterArgs,
+    subject: &Subject,
     entries: &[&Entry],
     binfmt: &Mounted,
     known: &[Registration],
     output: &Output,
 ) -> Result<Exit, Failure> {
+    if subject.arches.is_empty() {
+        return Err(Failure::Said(
+            "nothing says which: the system's own entries would go, too\n  help: name them, as in `crossfile qemu register --unregister arm64v8`"
+                .to_string(),
+        ));
+    }
     for entry in entries {
+        let label = label(subject, entry);
         let name = format!("qemu-{}", entry.get("qemu").unwrap_or_default());
         if !known.iter().any(|known| known.name == name) {
-            output.progress(&format!("{}: {name} is not registered", entry.name));
+            output.progress(&format!("{label}: {name} is not registered"));
             continue;
         }
         if args.dry_run {
@@ -216,7 +261,7 @@ fn unregister(
         let removed = binfmt.remove(&name);
         let what = format!("{name} cannot be taken away");
         removed.map_err(|error| refused(&what, &error))?;
-        output.progress(&format!("{}: took {name} away", entry.name));
+        output.progress(&format!("{label}: took {name} away"));
     }
     Ok(Exit::Clean)
 }
@@ -296,7 +341,8 @@ fn container(
     let path = args.image.split(['@']).next().unwrap_or_default();
     let name = path.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
     let name = name.map_or(path, |(name, _)| name);
-    let own: Vec<String> = if name.ends_with("tonistiigi/binfmt") {
+    let is = |known: &str| name == known || name.ends_with(&format!("/{known}"));
+    let own: Vec<String> = if is("tonistiigi/binfmt") {
         let mut names = Vec::new();
         for entry in entries {
             match entry.get("binfmt") {
@@ -311,12 +357,12 @@ fn container(
             false => "--install",
         };
         vec![verb.to_string(), names.join(",")]
-    } else if name.ends_with("multiarch/qemu-user-static") {
+    } else if is("multiarch/qemu-user-static") {
         match args.unregister {
             true => vec!["--reset".to_string()],
             false => ["--reset", "-p", "yes"].map(str::to_string).to_vec(),
         }
-    } else if name.ends_with("linuxkit/binfmt") && !args.unregister {
+    } else if is("linuxkit/binfmt") && !args.unregister {
         Vec::new()
     } else {
         let undo = match args.unregister {
