@@ -134,6 +134,13 @@ impl Project {
         Project { trees, problems }
     }
 
+    /// Whether settings name Dockerfiles that are no templates.
+    pub fn names_dockerfiles(&self) -> bool {
+        self.trees
+            .iter()
+            .any(|tree| !tree.discovery.plain.is_empty())
+    }
+
     /// The files that may be templates, in the order of the paths.
     pub fn candidates(&self) -> impl Iterator<Item = &Found> {
         self.trees.iter().flat_map(|tree| &tree.discovery.templates)

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::args::{Format, SelectArgs};
 use crate::complete;
-use crate::generate::NOTHING;
+use crate::generate::nothing;
 use crate::output::{Exit, Output, count};
 
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &LintArgs, output: &Output) -> io::Result<Exit> {
     report(&lint.diagnostics, args.format, output)?;
     if args.format != Format::Json {
         if lint.templates == 0 && !lint.failed() {
-            output.progress(NOTHING);
+            output.progress(nothing(&project));
             output.diagnostics(&project.near_templates(&overrides, &inputs));
         } else {
             output.progress(&summary(&lint.diagnostics, lint.templates));

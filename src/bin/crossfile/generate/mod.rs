@@ -76,6 +76,7 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
     let mode = Mode {
         args,
         output,
+        nothing: nothing(&project),
         expansion: &expansion,
         drift,
         kept,
@@ -92,7 +93,17 @@ pub(crate) fn run(args: &GenerateArgs, output: &Output) -> io::Result<Exit> {
     }
 }
 
-pub(crate) const NOTHING: &str = "found no template: a file that fits `templates` in crossfile.toml (by default Dockerfile*.cross and *.Dockerfile.cross) and holds a placeholder";
+/// What is said of a project without a template.
+pub(crate) fn nothing(project: &Project) -> &'static str {
+    match project.names_dockerfiles() {
+        true => {
+            "nothing is generated: there is no template, and the settings name Dockerfiles that are written by hand"
+        }
+        false => NOTHING,
+    }
+}
+
+const NOTHING: &str = "found no template: a file that fits `templates` in crossfile.toml (by default Dockerfile*.cross and *.Dockerfile.cross) and holds a placeholder";
 
 /// Of how many changed files the single lines are told: who has more drift than that runs `generate` first.
 const MOST_TOLD: usize = 100;
@@ -107,6 +118,8 @@ struct Mode<'a> {
     kept: Vec<Kept>,
     /// Where no template was found: what comes near to one.
     near: Vec<Diagnostic>,
+    /// What is said there.
+    nothing: &'static str,
 }
 
 impl Mode<'_> {
@@ -176,7 +189,7 @@ impl Mode<'_> {
         if self.expansion.stopped {
             self.output.progress("nothing was written");
         } else if self.expansion.templates == 0 {
-            self.output.progress(NOTHING);
+            self.output.progress(self.nothing);
             self.output.diagnostics(&self.near);
         } else {
             let removed = written
@@ -247,7 +260,7 @@ impl Mode<'_> {
             ));
         }
         if self.expansion.templates == 0 {
-            self.output.progress(NOTHING);
+            self.output.progress(self.nothing);
             self.output.diagnostics(&self.near);
         } else if self.answer() == Exit::Clean {
             let files = count(self.expansion.outcomes.len(), "file");
