@@ -1,8 +1,8 @@
 //! Bringing an index and its images to where it goes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Child, Gathered, Problem, ProblemKind, Published, Target};
 use crate::parallel::side_by_side;
@@ -35,7 +35,10 @@ impl Gathered {
         Ok(Published {
             mounted: counts.mounted.into_inner(),
             copied: counts.copied.into_inner(),
-            copied_bytes: counts.bytes.into_inner(),
+            copied_bytes: counts
+                .bytes
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
         })
     }
 
@@ -127,7 +130,7 @@ impl Gathered {
         to.put_blob(blob, &open)?;
         if copied.into_inner() > 0 {
             counts.copied.fetch_add(1, Ordering::Relaxed);
-            counts.bytes.fetch_add(blob.size, Ordering::Relaxed);
+            *counts.bytes.lock().unwrap_or_else(PoisonError::into_inner) += blob.size;
         }
         Ok(())
     }
@@ -147,7 +150,8 @@ pub(super) fn repositories(targets: &[Target]) -> Vec<Arc<dyn Repository>> {
 struct Counts {
     mounted: AtomicUsize,
     copied: AtomicUsize,
-    bytes: AtomicU64,
+    /// No atomic number: ARMv5 and other small machines have none of 64 bits.
+    bytes: Mutex<u64>,
 }
 
 fn gone(name: &str, entry: &Descriptor) -> Problem {
