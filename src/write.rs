@@ -117,13 +117,24 @@ fn is_absent(error: &io::Error) -> bool {
 /// # Errors
 /// The file cannot be written.
 pub fn write(target: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Diagnostic> {
-    replace(target, bytes.as_ref()).map_err(|error| {
-        let message = error.to_string();
-        // The temporary file's random name says nothing to anybody.
-        let message = message.split(" at path ").next().unwrap_or_default();
-        let place = Place::file(target);
-        Diagnostic::error(Code::Io, place, format!("cannot write the file: {message}"))
-    })
+    replace(target, bytes.as_ref()).map_err(|error| unwritable(target, &error))
+}
+
+/// Tries whether [`write`] could make a file: makes its folders, and a temporary file beside it that is gone again.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn probe(target: &Path) -> Result<(), Diagnostic> {
+    let made = temporary(target).map_err(|error| unwritable(target, &error))?;
+    made.close().map_err(|error| unwritable(target, &error))
+}
+
+fn unwritable(target: &Path, error: &io::Error) -> Diagnostic {
+    let message = error.to_string();
+    // The temporary file's random name says nothing to anybody.
+    let message = message.split(" at path ").next().unwrap_or_default();
+    let place = Place::file(target);
+    Diagnostic::error(Code::Io, place, format!("cannot write the file: {message}"))
 }
 
 /// Removes a file. A link is removed itself, not what it leads to.
@@ -134,14 +145,12 @@ pub fn remove(path: &Path) -> Result<(), Diagnostic> {
     fs::remove_file(path).map_err(|error| Diagnostic::io(path, "remove the file", &error))
 }
 
-fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
+/// A file beside the target, in a folder that is made if need be.
+fn temporary(target: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = target.parent().unwrap_or(Path::new("."));
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;
     }
-    let mode = fs::metadata(target)
-        .ok()
-        .map(|metadata| metadata.permissions());
     let mut builder = tempfile::Builder::new();
     builder.prefix(".crossfile-");
     #[cfg(unix)]
@@ -150,7 +159,14 @@ fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder)?;
+    builder.tempfile_in(folder)
+}
+
+fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mode = fs::metadata(target)
+        .ok()
+        .map(|metadata| metadata.permissions());
+    let mut file = temporary(target)?;
     file.write_all(bytes)?;
     if let Some(mode) = mode {
         file.as_file().set_permissions(mode)?;

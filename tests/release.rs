@@ -739,3 +739,59 @@ fn a_script_has_no_commands_but_its_own() {
     Run::from(sh.output().unwrap()).succeeds();
     assert!(!scratch.exists("project/pwned"), "{}", script.stdout);
 }
+
+/// A buildctl whose images have a digest that could be one.
+fn by_digest(more: &str) -> Scratch {
+    let scratch = project(&format!("{SETTINGS}backend = \"buildctl\"\n{more}"));
+    let program_text = BUILDCTL.replace("sha256:abc", &format!("sha256:{}", "a".repeat(64)));
+    program(&scratch, "buildctl", &program_text);
+    scratch
+}
+
+fn failing_buildctl(scratch: &Scratch) {
+    let text = "#!/bin/sh\ncase \"$*\" in *platform=*) exit 1 ;; *workers*) echo linux/amd64,linux/arm/v7 ;; esac\n";
+    program(scratch, "buildctl", text);
+}
+
+#[test]
+fn a_push_by_digest_that_fails_leaves_no_list_of_an_earlier_one() {
+    let scratch = by_digest("");
+    let push = ["push", "--by-digest", "out/pushed.json"];
+    run(&scratch, &push).succeeds();
+    run(&scratch, &push).succeeds();
+    assert!(scratch.exists("project/out/pushed.json"));
+    let dry = [&push[..], &["--dry-run"]].concat();
+    run(&scratch, &dry).succeeds();
+    assert!(
+        scratch.exists("project/out/pushed.json"),
+        "a dry run removes nothing"
+    );
+    failing_buildctl(&scratch);
+    assert_eq!(run(&scratch, &push).status, 2);
+    assert!(!scratch.exists("project/out/pushed.json"));
+    assert_eq!(
+        fs::read_dir(scratch.join("project/out")).unwrap().count(),
+        0
+    );
+}
+
+#[test]
+fn a_push_by_digest_overwrites_nothing_of_others() {
+    let scratch = by_digest("");
+    std::os::unix::fs::symlink("crossfile.toml", scratch.join("project/link.json")).unwrap();
+    for file in ["crossfile.toml", "Dockerfile.cross", "link.json", "."] {
+        let before = fs::read(scratch.join("project/crossfile.toml")).unwrap();
+        let push = run(&scratch, &["push", "--by-digest", file]);
+        assert_eq!(push.status, 2, "{file}");
+        assert!(push.stderr.contains("[foreign]"), "{}", push.stderr);
+        assert_eq!(
+            fs::read(scratch.join("project/crossfile.toml")).unwrap(),
+            before
+        );
+    }
+    // What cannot be made is known before anything is built.
+    let push = run(&scratch, &["push", "--by-digest", "crossfile.toml/x.json"]);
+    assert_eq!(push.status, 2);
+    assert!(push.stderr.contains("[io]"), "{}", push.stderr);
+    assert_eq!(log(&scratch), Vec::<String>::new());
+}

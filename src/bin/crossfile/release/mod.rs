@@ -2,6 +2,7 @@
 
 mod args;
 mod backends;
+mod handed;
 mod scratch;
 mod sources;
 mod speak;
@@ -25,6 +26,7 @@ pub(crate) use args::{
 };
 use args::{DoArgs, PlanFormat};
 pub(crate) use backends::{Opened, chosen, said};
+use handed::Handed;
 use scratch::Scratch;
 #[cfg(feature = "registry")]
 pub(crate) use scratch::cache;
@@ -111,6 +113,13 @@ fn go(
         speak: args.how.speak,
         cancelled: &cancelled,
     };
+    let handed = match by_digest.filter(|_| !args.how.dry_run) {
+        Some(file) => match Handed::new(file, output) {
+            Ok(handed) => Some(handed),
+            Err(problems) => return failed(&problems, output),
+        },
+        None => None,
+    };
     let more = More {
         by_digest: by_digest.is_some(),
         cache_from: args.cache_from.clone(),
@@ -119,7 +128,7 @@ fn go(
     };
     match work_out(&args.what, &args.tag, &more, goal, output, Some(&asked)) {
         _ if cancelled() => Ok(Exit::Interrupted),
-        Ok(worked) => do_it(&worked, &args.how, by_digest, output, &cancelled),
+        Ok(worked) => do_it(&worked, &args.how, handed.as_ref(), output, &cancelled),
         Err(problems) => failed(&problems, output),
     }
 }
@@ -269,7 +278,7 @@ fn refusals(backend: &str, refused: &[Unsupported]) -> Vec<Diagnostic> {
 fn do_it(
     worked: &Worked,
     how: &DoArgs,
-    by_digest: Option<&Path>,
+    handed: Option<&Handed>,
     output: &Output,
     cancelled: &(dyn Fn() -> bool + Sync),
 ) -> io::Result<Exit> {
@@ -331,13 +340,13 @@ fn do_it(
         Err(refused) => return failed(&refusals(&plan.backend, &refused), output),
     };
     progress.summary(&report)?;
-    if let (Some(file), true) = (by_digest, report.is_good(plan)) {
+    if let (Some(handed), true) = (handed, report.is_good(plan)) {
         let digest = |id: &StepId| {
             let step = report.steps.iter().find(|step| step.id == *id)?;
             step.outputs.get("digest").cloned()
         };
         let text = plan.digests(&digest)?;
-        if let Err(problem) = crossfile::write::write(file, text) {
+        if let Err(problem) = handed.write(text) {
             return failed(&[problem], output);
         }
     }
