@@ -795,3 +795,34 @@ fn a_push_by_digest_overwrites_nothing_of_others() {
     assert!(push.stderr.contains("[io]"), "{}", push.stderr);
     assert_eq!(log(&scratch), Vec::<String>::new());
 }
+
+#[test]
+fn an_index_takes_no_image_of_another_repository_by_digest() {
+    let scratch = by_digest("");
+    run(&scratch, &["push", "--by-digest", "pushed.json"]).succeeds();
+    let manifest = [
+        "manifest",
+        "--digests",
+        "pushed.json",
+        "--index",
+        "backend",
+        "--dry-run",
+    ];
+    run(&scratch, &manifest).succeeds();
+    let right = fs::read_to_string(scratch.join("project/pushed.json")).unwrap();
+    for other in ["evil.example/x@", "acme/other@", "acme/nginx:latest@"] {
+        scratch.write(
+            "project/pushed.json",
+            &right.replacen("acme/nginx@", other, 1),
+        );
+        let refused = run(&scratch, &manifest);
+        assert_eq!(refused.status, 2, "{other}");
+        assert!(
+            refused.stderr.contains("[bad-value]")
+                && refused.stderr.contains("is to be one of `acme/nginx`")
+                && refused.stderr.contains("pushed.json:7:"),
+            "{}",
+            refused.stderr
+        );
+    }
+}

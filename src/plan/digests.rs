@@ -178,6 +178,29 @@ impl Digests {
         found.map(|reference| reference.value.as_str())
     }
 
+    /// The image of an index for an architecture, if it is of the repository `name`. What a machine hands on must not put images of
+    /// somebody else into the index.
+    pub(super) fn own(
+        &self,
+        index: &str,
+        arch: &str,
+        name: &str,
+    ) -> Option<Result<&str, Diagnostic>> {
+        let found = self.images.get(&(index.to_string(), arch.to_string()))?;
+        let is_own = found
+            .value
+            .split_once('@')
+            .is_some_and(|(own, _)| own == name);
+        if is_own {
+            return Some(Ok(&found.value));
+        }
+        let message = format!("the image of {index} for `{arch}` is to be one of `{name}`");
+        let problem = Diagnostic::error(Code::BadValue, found.place.clone(), message);
+        Some(Err(problem.help(format!(
+            "write `{name}@sha256:…`; `crossfile push --by-digest FILE` writes it so with the same `image`"
+        ))))
+    }
+
     /// That an image is missing.
     pub(super) fn missing(&self, index: &str, arch: &str) -> Diagnostic {
         let message = format!("no image of {index} for `{arch}` is written down here");

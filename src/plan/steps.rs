@@ -187,10 +187,14 @@ impl Maker<'_> {
             if let (Some(own), Some(digests), Some(tag)) =
                 (&mut source, self.options.digests, tags.first())
             {
-                match digests.get(tag, &image.target.arch) {
-                    Some(reference) => {
+                match digests.own(tag, &image.target.arch, &own.reference) {
+                    Some(Ok(reference)) => {
                         own.reference = reference.to_string();
                         own.by_digest = false;
+                    }
+                    Some(Err(problem)) => {
+                        self.problems.push(problem);
+                        source = None;
                     }
                     None if image.optional => {
                         self.note(format!(
