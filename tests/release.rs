@@ -826,3 +826,24 @@ fn an_index_takes_no_image_of_another_repository_by_digest() {
         );
     }
 }
+
+#[test]
+fn optional_architectures_that_were_asked_for_alone_have_to_be_done() {
+    let scratch = by_digest("[arch.arm32v7]\noptional = true\n");
+    failing_buildctl(&scratch);
+    let push = [
+        "push",
+        "--arch",
+        "arm32v7",
+        "--by-digest",
+        "pushed.json",
+        "--format",
+        "json",
+    ];
+    let failed = run(&scratch, &push);
+    assert_eq!(failed.status, 2, "{}", failed.stderr);
+    let report: Json = serde_json::from_str(&failed.stdout).unwrap();
+    assert_eq!(report["done"], false);
+    assert!(!scratch.exists("project/pushed.json"));
+    assert_eq!(run(&scratch, &["push", "--arch", "arm32v7"]).status, 2);
+}
