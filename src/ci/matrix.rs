@@ -1,5 +1,7 @@
 //! The builds of a project as a CI service's matrix takes them.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{Runner, Service, Subject};
@@ -21,6 +23,8 @@ pub struct Matrix {
 pub struct Cell {
     /// The name of the build in the plan, without `build:`.
     pub name: String,
+    /// The same as one word of lower-case letters, digits, `.`, `_` and `-`, as names of artifacts and files have to be.
+    pub slug: String,
     /// The architecture.
     pub arch: String,
     /// The platform.
@@ -35,7 +39,7 @@ pub struct Cell {
     pub optional: bool,
     /// The template, or the Dockerfile that is none, which commands take as PATH.
     pub path: String,
-    /// The arguments that choose its point of the matrix: `--set flavor=slim`.
+    /// The arguments that choose its point of the matrix: `--set flavor=slim`. Only a word with characters of a shell's own has quotes.
     pub set: String,
     /// The Dockerfile.
     pub dockerfile: String,
@@ -66,6 +70,7 @@ impl Matrix {
                 _ => None,
             });
         let mut include = Vec::new();
+        let mut slugs = BTreeSet::new();
         let mut problems: Vec<Diagnostic> = Vec::new();
         // Both are in the order of products, points and architectures.
         for ((product, file), (step, build)) in files.zip(builds) {
@@ -86,12 +91,13 @@ impl Matrix {
             let set: Vec<String> = axes
                 .map(|(name, value)| {
                     let word = format!("{name}={}", Value::text(value).unwrap_or_default());
-                    format!("--set {}", super::quoted(&word))
+                    format!("--set {}", quoted(&word))
                 })
                 .collect();
             let target = build.targets.first();
             include.push(Cell {
                 name: step.label.clone(),
+                slug: slug(&step.label, &mut slugs),
                 arch: file.cell.arch.to_string(),
                 platform: target.map_or(String::new(), |target| target.platform.clone()),
                 runner: labels,
@@ -108,5 +114,69 @@ impl Matrix {
             true => Ok(Matrix { include }),
             false => Err(problems),
         }
+    }
+}
+
+/// A word as a shell takes it. Without need it has no quotes: in an environment variable they would stay.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:=@%+,".contains(c);
+    match word.chars().all(plain) {
+        true => word.to_string(),
+        false => super::quoted(word),
+    }
+}
+
+/// A name of a build as one plain word that no other build has.
+fn slug(name: &str, taken: &mut BTreeSet<String>) -> String {
+    let plain = |c: char| match c.to_ascii_lowercase() {
+        c if c.is_ascii_alphanumeric() || "._-".contains(c) => c,
+        _ => '-',
+    };
+    let first: String = name.chars().map(plain).collect();
+    let mut slug = first.clone();
+    let mut number = 1;
+    while !taken.insert(slug.clone()) {
+        number += 1;
+        slug = format!("{first}-{number}");
+    }
+    slug
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_needs_it() {
+        assert_eq!(quoted("flavor=slim"), "flavor=slim");
+        assert_eq!(quoted("a=3.21/x:y@z"), "a=3.21/x:y@z");
+        for word in ["a=b c", "a=$HOME", "a=*", "a=it's", "a=b;c"] {
+            let quoted = quoted(word);
+            assert_ne!(quoted, word);
+            assert_eq!(shlex::split(&quoted), Some(vec![word.to_string()]));
+        }
+    }
+
+    #[test]
+    fn slugs_are_plain_and_differ() {
+        let mut taken = BTreeSet::new();
+        let names = [
+            "slim/amd64",
+            "Slim/amd64",
+            "slim-amd64",
+            "a/b c#2",
+            "slim-amd64-2",
+        ];
+        let slugs: Vec<String> = names.iter().map(|name| slug(name, &mut taken)).collect();
+        assert_eq!(
+            slugs,
+            [
+                "slim-amd64",
+                "slim-amd64-2",
+                "slim-amd64-3",
+                "a-b-c-2",
+                "slim-amd64-2-2"
+            ]
+        );
     }
 }
