@@ -847,3 +847,54 @@ fn optional_architectures_that_were_asked_for_alone_have_to_be_done() {
     assert!(!scratch.exists("project/pushed.json"));
     assert_eq!(run(&scratch, &["push", "--arch", "arm32v7"]).status, 2);
 }
+
+#[test]
+fn docker_manifest_is_not_asked_for_what_it_cannot_take() {
+    let scratch = by_digest("");
+    run(&scratch, &["push", "--by-digest", "pushed.json"]).succeeds();
+    let manifest = ["manifest", "--digests", "pushed.json", "--backend"];
+    let refused = run(&scratch, &[&manifest[..], &["docker"]].concat());
+    assert_eq!(refused.status, 2);
+    assert!(
+        refused.stderr.contains("[unsupported]") && refused.stderr.contains("--backend buildx"),
+        "{}",
+        refused.stderr
+    );
+    assert!(log(&scratch).iter().all(|line| !line.contains("manifest")));
+}
+
+#[test]
+fn a_builder_that_cannot_push_by_digest_is_named_with_the_way_to_another() {
+    let scratch = project(SETTINGS);
+    scratch.write(
+        "bin/hook",
+        "case \"$*\" in *inspect*) echo 'Driver: docker' ;; esac\n",
+    );
+    let args = ["push", "--backend", "buildx", "--by-digest", "pushed.json"];
+    let refused = run(&scratch, &args);
+    assert_eq!(refused.status, 2);
+    let help = "docker buildx create --driver docker-container";
+    assert!(
+        refused.stderr.contains("this builder of buildx cannot") && refused.stderr.contains(help),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_release_without_its_engine_ends_with_the_way_to_doctor() {
+    let scratch = project(SETTINGS);
+    let line = "`crossfile doctor` says what is missing on this machine\n";
+    let daemon = "ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock.";
+    scratch.write(
+        "bin/hook",
+        &format!("echo '{daemon} Is the docker daemon running?' >&2; exit 1\n"),
+    );
+    let gone = run(&scratch, &["release"]);
+    assert_eq!(gone.status, 2);
+    assert!(gone.stderr.contains(line), "{}", gone.stderr);
+    scratch.write("bin/hook", "echo 'no such file' >&2; exit 1\n");
+    let other = run(&scratch, &["release"]);
+    assert_eq!(other.status, 2);
+    assert!(!other.stderr.contains(line), "{}", other.stderr);
+}

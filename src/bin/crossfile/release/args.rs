@@ -68,7 +68,7 @@ pub(crate) struct PlanArgs {
     pub(super) format: PlanFormat,
 
     /// Print the builds as one line of JSON for a dynamic matrix of jobs, with the runners of a service [default: github]
-    #[arg(long, value_enum, value_name = "SERVICE", num_args = 0..=1, require_equals = true, default_missing_value = "github", conflicts_with = "format")]
+    #[arg(long, value_enum, value_name = "SERVICE", num_args = 0..=1, require_equals = true, default_missing_value = "github", conflicts_with_all = ["format", "backend", "index"])]
     pub(super) matrix: Option<crate::ci::ServiceName>,
 }
 

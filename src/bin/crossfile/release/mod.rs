@@ -14,9 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use crossfile::backend::{Action, Unsupported};
 use crossfile::plan::{Digests, Goal, StepId};
-use crossfile::run::{Processes, Schedule, lower, resolve};
+use crossfile::run::{ExecError, Processes, Schedule, StepStatus, lower, resolve};
 use crossfile::{Code, Diagnostic, Inputs, Place};
 
 use crate::output::{Exit, Output};
@@ -45,8 +46,18 @@ const WAITS: &[Duration] = &[
     Duration::from_secs(4),
 ];
 
+/// Who makes an index where `docker manifest` cannot.
+#[cfg(feature = "registry")]
+const OTHER_INDEX: &str =
+    "leave `--index backend` out: crossfile makes the index itself; or say `--backend buildx`";
+#[cfg(not(feature = "registry"))]
+const OTHER_INDEX: &str = "say `--backend buildx`";
+
 pub(crate) fn plan(args: &PlanArgs, output: &Output) -> io::Result<Exit> {
     if let Some(service) = args.matrix {
+        if let Some(problem) = service_as_path(args, output) {
+            return failed(&[problem], output);
+        }
         return crate::ci::matrix(&args.what, &tags_of(&args.tag), service, output);
     }
     let more = More::default();
@@ -75,6 +86,18 @@ pub(crate) fn plan(args: &PlanArgs, output: &Output) -> io::Result<Exit> {
         output.progress(&format!("note: {note}"));
     }
     Ok(Exit::Clean)
+}
+
+/// That the service of `--matrix SERVICE`, which needs a `=`, was read as a path.
+fn service_as_path(args: &PlanArgs, output: &Output) -> Option<Diagnostic> {
+    let known = |path: &&PathBuf| {
+        let name = path.to_str().unwrap_or_default();
+        crate::ci::ServiceName::from_str(name, false).is_ok() && !output.complete(path).exists()
+    };
+    let name = args.what.paths.iter().find(known)?.display().to_string();
+    let message = format!("{name}: no such file");
+    let problem = Diagnostic::error(Code::BadValue, Place::argument(&name), message);
+    Some(problem.help(format!("did you mean `--matrix={name}`?")))
 }
 
 pub(crate) fn release(args: &ReleaseArgs, output: &Output) -> io::Result<Exit> {
@@ -175,6 +198,20 @@ pub(crate) fn manifest(args: &ManifestArgs, output: &Output) -> io::Result<Exit>
     };
     match worked {
         _ if cancelled() => Ok(Exit::Interrupted),
+        // It takes single images alone, and what is pushed by digest is an index of the image and its attestations.
+        Ok(worked)
+            if !args.digests.is_empty()
+                && args.with.has_own_index()
+                && worked.opened.backend().name() == "docker" =>
+        {
+            let message = "`docker manifest` cannot take what is pushed by digest: such an image has attestations beside it";
+            let problem = Diagnostic::error(
+                Code::Unsupported,
+                Place::argument("--index backend"),
+                message,
+            );
+            failed(&[problem.help(OTHER_INDEX)], output)
+        }
         Ok(worked) => do_it(&worked, &args.how, None, output, &cancelled),
         Err(problems) => failed(&problems, output),
     }
@@ -231,6 +268,27 @@ fn digests(paths: &[PathBuf], output: &Output) -> Result<Option<Digests>, Vec<Di
     Digests::read(&sources).map(Some)
 }
 
+/// Whether a step failed for a program that is not there, or for the engine behind it that does not run: docker's words, podman's and
+/// BuildKit's.
+fn lacks_a_program(status: &StepStatus) -> bool {
+    const WORDS: &[&str] = &[
+        "cannot connect to the docker daemon",
+        "failed to connect to the docker api",
+        "cannot connect to podman",
+        "unable to connect to podman",
+        "failed to list workers",
+        "no such builder",
+    ];
+    match status {
+        StepStatus::Failed(ExecError::NotFound { .. }) => true,
+        StepStatus::Failed(ExecError::Failed { last, .. }) => {
+            let last = last.join("\n").to_lowercase();
+            WORDS.iter().any(|words| last.contains(words))
+        }
+        _ => false,
+    }
+}
+
 /// Set once Ctrl-C was pressed, or the system asked to end.
 pub(crate) fn interrupts() -> Arc<AtomicBool> {
     static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
@@ -265,6 +323,16 @@ fn refusals(backend: &str, refused: &[Unsupported]) -> Vec<Diagnostic> {
     let problem = |(unsupported, steps): &(&Unsupported, Vec<String>)| {
         let place = Place::argument(&format!("--backend {backend}"));
         let capability = &unsupported.capability;
+        // Of buildx it is the builder that can or cannot, and another is soon made.
+        let makes_builders = backend == "buildx" && capability.contains("under its digest");
+        if makes_builders {
+            let message = format!(
+                "{}: this builder of buildx cannot {capability}: its driver is `docker`",
+                steps.join(", ")
+            );
+            return Diagnostic::error(Code::Unsupported, place, message)
+                .help("`docker buildx create --driver docker-container --use` makes one that can; or give `arch-tag` a pattern, and push without `--by-digest`");
+        }
         let message = format!("{}: {backend} cannot {capability}", steps.join(", "));
         let problem = Diagnostic::error(Code::Unsupported, place, message);
         match unsupported.help.as_str() {
@@ -340,6 +408,13 @@ fn do_it(
         Err(refused) => return failed(&refusals(&plan.backend, &refused), output),
     };
     progress.summary(&report)?;
+    if report
+        .steps
+        .iter()
+        .any(|step| lacks_a_program(&step.status))
+    {
+        output.progress("`crossfile doctor` says what is missing on this machine");
+    }
     if let (Some(handed), true) = (handed, report.is_good(plan)) {
         let digest = |id: &StepId| {
             let step = report.steps.iter().find(|step| step.id == *id)?;
