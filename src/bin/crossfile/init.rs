@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crossfile::config::FILE_NAME;
 use crossfile::diagnostic::closest;
 use crossfile::init::{self, DEFAULT_STARTER, STARTERS, Starter, Step, Wanted};
 use crossfile::write::{self, Inside};
@@ -105,6 +106,16 @@ fn plan(args: &InitArgs, output: &Output) -> Result<(Vec<Job>, Vec<Diagnostic>),
         Some(build_config) => init::from_build_config(build_config, template),
     };
     let jobs = jobs(&wanted, &mut inside, &dir)?;
+    let settings = jobs.iter().find(|job| {
+        job.path.file_name() == Some(FILE_NAME.as_ref()) && matches!(job.step, Step::Keep)
+    });
+    if let (Some(job), true) = (settings, build_config.is_some()) {
+        let message = "this file is there and differs: none of the settings would be taken";
+        let problem = Diagnostic::error(Code::Foreign, Place::file(&job.path), message);
+        return Err(vec![problem.help(
+            "remove it, and say the same again; or name another folder: `crossfile init --from FILE DIR`",
+        )]);
+    }
     let notes = build_config.map(|build_config| build_config.notes);
     Ok((jobs, notes.unwrap_or_default()))
 }
