@@ -96,15 +96,37 @@ fn list<T: ToString>(items: &[T]) -> String {
 }
 
 impl ResolveError {
+    /// What to do about it where the command has an option `--from SCHEME` that says whose name it is.
+    pub fn help_with_from(&self) -> Option<String> {
+        match self {
+            ResolveError::Ambiguous { name, choices, .. } => {
+                let key = match choices.iter().any(|choice| choice.as_str() == name) {
+                    true => format!(", the key `{name}` itself with `--from arch`"),
+                    false => String::new(),
+                };
+                Some(format!(
+                    "choose one of {}{key}, or say whose name it is with `--from SCHEME`",
+                    list(choices)
+                ))
+            }
+            ResolveError::Unknown { schemes, .. } => match schemes.first() {
+                Some((scheme, arches)) if arches.len() == 1 => Some(format!(
+                    "in the scheme `{scheme}` it is `{}`: say so with `--from {scheme}`",
+                    arches[0]
+                )),
+                _ => self.help(),
+            },
+            _ => self.help(),
+        }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
             ResolveError::Unknown { schemes, .. } if !schemes.is_empty() => {
                 let (scheme, arches) = &schemes[0];
                 Some(match arches.as_slice() {
-                    [one] => format!(
-                        "in the scheme `{scheme}` it is `{one}`: say so with `--from {scheme}`"
-                    ),
+                    [one] => format!("in the scheme `{scheme}` it is `{one}`: write that"),
                     many => format!("in the scheme `{scheme}` it is one of {}", list(many)),
                 })
             }
@@ -117,18 +139,9 @@ impl ResolveError {
             ResolveError::UnknownScheme { near: None, .. } => {
                 Some("the schemes are listed by `crossfile arch show amd64`".to_string())
             }
-            ResolveError::Ambiguous { name, choices, .. }
-                if choices.iter().any(|choice| choice.as_str() == name) =>
-            {
-                Some(format!(
-                    "choose one of {}, the key `{name}` itself with `--from arch`, or say whose name it is with `--from SCHEME`",
-                    list(choices)
-                ))
+            ResolveError::Ambiguous { choices, .. } => {
+                Some(format!("choose one of {}", list(choices)))
             }
-            ResolveError::Ambiguous { choices, .. } => Some(format!(
-                "choose one of {}, or say whose name it is with `--from SCHEME`",
-                list(choices)
-            )),
             ResolveError::Several { .. } => Some("name one of them".to_string()),
             ResolveError::NoValue { arch, .. } => Some(format!(
                 "what it is called elsewhere: `crossfile arch show {arch}`"

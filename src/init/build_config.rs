@@ -133,10 +133,6 @@ fn resolve(
                     problems.push(problem);
                     continue;
                 }
-                // There is no option here to say whose name it is.
-                let help = problem.help.as_deref();
-                let cut = help.and_then(|help| help.split_once(", or say whose name it is"));
-                problem.help = cut.map(|(help, _)| help.to_string()).or(problem.help);
                 problems.push(problem);
             }
         }
@@ -157,8 +153,14 @@ fn notes(
         .filter(|found| !found.used && !TAKEN.contains(&found.name.value.as_str()));
     let others = others.map(|found| {
         let message = format!("`{}` is left out", found.name.value);
-        note(found.name.place.clone(), message)
-            .help("where the template needs it, put it into `[vars]` of crossfile.toml")
+        let help = match found.name.value.as_str() {
+            // The classic tool downloads handlers for them, of one version.
+            "QEMU_VERSION" | "QEMU_ARCHES" => {
+                "`crossfile qemu fetch` gets QEMU's handlers; for one version see `[handlers] url`"
+            }
+            _ => "where the template needs it, put it into `[vars]` of crossfile.toml",
+        };
+        note(found.name.place.clone(), message).help(help)
     });
     let missing: Vec<&str> = TAKEN
         .iter()

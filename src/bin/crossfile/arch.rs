@@ -150,11 +150,17 @@ fn show(map: &ArchMap, name: &str, from: Option<&str>, format: TableFormat) -> P
 
 /// The row of a key, else of whatever the word means to everybody.
 fn find<'a>(map: &'a ArchMap, name: &str) -> Result<&'a Entry, Box<Diagnostic>> {
-    let place = Place::argument(name);
     match map.get(name) {
         Some(entry) => Ok(entry),
-        None => map.resolve(name).map_err(|error| at(&error, place)),
+        None => map.resolve(name).map_err(|error| at_name(&error, name)),
     }
+}
+
+/// The error at the name, for a command that has `--from`.
+fn at_name(error: &ResolveError, name: &str) -> Box<Diagnostic> {
+    let mut problem = at(error, Place::argument(name));
+    problem.help = error.help_with_from();
+    problem
 }
 
 fn at(error: &ResolveError, place: Place) -> Box<Diagnostic> {
@@ -191,9 +197,7 @@ fn resolve(
 ) -> Printed {
     let entry = match from {
         Some(from) => from_scheme(map, name, from)?,
-        None => map
-            .resolve(name)
-            .map_err(|error| at(&error, Place::argument(name)))?,
+        None => map.resolve(name).map_err(|error| at_name(&error, name))?,
     };
     let value = map
         .name_in(entry, to)
