@@ -348,7 +348,7 @@ fn handlers_of_a_package_are_put_and_locked_and_not_asked_for_again() {
             .mode()
             & 0o777
     };
-    assert_eq!(mode("p/qemu-arm-static"), 0o755);
+    assert_eq!(mode("p/qemu-arm-static"), 0o555);
     let asked = mirror.asked();
     assert_eq!(asked.len(), 3, "{asked:?}");
     assert!(
@@ -390,7 +390,7 @@ fn handlers_of_a_package_are_put_and_locked_and_not_asked_for_again() {
         &["cannot be executed", "[changed-handler]"],
     );
     says(&lab.fetch(&[]), 0, &["made qemu-arm-static executable"]);
-    assert_eq!(mode("p/qemu-arm-static"), 0o755);
+    assert_eq!(mode("p/qemu-arm-static"), 0o555);
     assert_eq!(mirror.asked(), [""; 0]);
 }
 
@@ -422,10 +422,55 @@ fn a_second_project_gets_it_from_the_cache_and_a_damaged_cache_is_mended() {
     // Somebody edits a file that is linked: the cache's is damaged, too.
     std::fs::remove_file(lab.scratch.join("q/qemu-arm-static")).unwrap();
     let cached = format!("cache/crossfile/handlers/{}", sum(&handler("arm 1:7.2")));
-    std::fs::write(lab.scratch.join(&cached), "edited").unwrap();
+    // Other editors do not even try: the mode does not let them.
+    let path = lab.scratch.join(&cached);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o555
+    );
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(&path, "edited").unwrap();
+    // Every project notices whose file is the same one, or has one that is a clone.
+    let [linked, status] = match lab.scratch.bytes("p/qemu-arm-static") == b"edited" {
+        true => ["is not the handler that is locked", "1"],
+        false => ["2 right", "0"],
+    };
+    says(&lab.fetch(&["--check"]), status.parse().unwrap(), &[linked]);
     says(&lab.fetch_in("q", &[]), 0, &["wrote qemu-arm-static"]);
     assert_eq!(lab.scratch.bytes("q/qemu-arm-static"), handler("arm 1:7.2"));
     assert_eq!(lab.scratch.bytes(&cached), handler("arm 1:7.2"));
+}
+
+/// Without a folder of the user's own nothing is taken from one that all users share, and nothing is left there.
+#[test]
+fn without_a_home_the_cache_lasts_as_long_as_the_run() {
+    let mirror = Mirror::with_debian("1");
+    let lab = Lab::classic(&mirror);
+    // What somebody prepared: a file for the checksum, and a link in the place of the folder.
+    let evil = format!("tmp/crossfile/handlers/{}", sum(&handler("arm 1")));
+    lab.write(&evil, handler("arm 1"));
+    let fetch = |args: &[&str]| {
+        let mut command = lab.command("p", args);
+        command.env_remove("HOME").env_remove("XDG_CACHE_HOME");
+        command.env("TMPDIR", lab.scratch.join("tmp"));
+        Run::from(command.output().unwrap())
+    };
+    says(&fetch(&[]), 0, &["2 put"]);
+    let found = std::fs::metadata(lab.scratch.join("p/qemu-arm-static")).unwrap();
+    assert_eq!(found.nlink(), 1);
+    assert_eq!(lab.made("tmp"), [evil.strip_prefix("tmp/").unwrap()]);
+    // There is nowhere to keep what a file holds.
+    std::fs::remove_file(lab.scratch.join("p/qemu-arm-static")).unwrap();
+    lab.write("p/qemu-arm-static", "mine");
+    says(
+        &fetch(&["--force"]),
+        2,
+        &[
+            "there is no cache to keep what it holds in",
+            "[changed-handler]",
+        ],
+    );
+    assert_eq!(lab.scratch.read("p/qemu-arm-static"), "mine");
 }
 
 #[test]

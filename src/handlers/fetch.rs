@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::cache::make_executable;
+use super::cache::{Cache, Put, make_executable};
 use super::check::{arches, check, finding, judge, locked_at};
 use super::needs::Need;
 use super::place::{Standing, look};
@@ -276,7 +276,9 @@ impl Run<'_, '_> {
 
     /// Refuses to replace files of which nobody else has what they hold.
     fn refused(&mut self, work: &mut Work<'_>, wanted: &LockedHandler) -> bool {
-        if self.fetching.force || self.fetching.update {
+        let lasts = self.fetching.cache.lasts();
+        // What is replaced is kept, so it needs a place.
+        if lasts && (self.fetching.force || self.fetching.update) {
             return false;
         }
         let mut refused = false;
@@ -287,7 +289,7 @@ impl Run<'_, '_> {
             let Some(sum) = sum.filter(|sum| *sum != wanted.sha256) else {
                 continue;
             };
-            if self.fetching.cache.has(sum) {
+            if lasts && self.fetching.cache.has(sum) {
                 continue;
             }
             *status = FileStatus::Differs;
@@ -299,9 +301,12 @@ impl Run<'_, '_> {
             );
             let problem = finding(Code::ChangedHandler, Place::file(&need.target), message);
             let problem = problem.related(need.place.clone(), "it is copied here");
-            self.report.diagnostics.push(problem.help(
-                "`--force` replaces it, and keeps what it holds in the cache; or move it away",
-            ));
+            self.report.diagnostics.push(problem.help(match lasts {
+                true => "`--force` replaces it, and keeps what it holds in the cache; or move it away",
+                false => {
+                    "move it away; there is no cache to keep what it holds in, as neither HOME nor XDG_CACHE_HOME says where"
+                }
+            }));
         }
         refused
     }
@@ -324,11 +329,11 @@ impl Run<'_, '_> {
             let others = others.map(|other| format!("\n- {}: {}", described(other), other.sha256));
             let others: String = others.collect();
             let help = format!(
-                "where you trust the new one, `crossfile qemu fetch --update {}` takes it\nlocked: {} bytes, which came from {}; as {} they would be taken{others}{tried}",
+                "where you trust the new one, `crossfile qemu fetch --update {}` takes it\nlocked: {} bytes, which came from {}{}{others}{tried}",
                 arches(need),
                 expected.size,
                 described(expected),
-                cache.path(&expected.sha256).display()
+                taken_as(cache, expected, "they")
             );
             let place = locked_at(need, &self.locks);
             return finding(Code::ChangedHandler, place, message)
@@ -343,11 +348,11 @@ impl Run<'_, '_> {
         );
         let wanted = match &hunt.expected {
             Some(expected) => format!(
-                "\nneeded: the file with the SHA-256 checksum {}, {} bytes, which came from {}; as {} it would be taken",
+                "\nneeded: the file with the SHA-256 checksum {}, {} bytes, which came from {}{}",
                 expected.sha256,
                 expected.size,
                 described(expected),
-                cache.path(&expected.sha256).display()
+                taken_as(cache, expected, "it")
             ),
             None => format!(
                 "\nneeded: a static {} for `{}`; its checksum is not locked yet",
@@ -428,7 +433,7 @@ impl Run<'_, '_> {
     ) -> Result<FileStatus, Diagnostic> {
         let target = standing.target.as_path();
         let cannot = |what: &str, error: &std::io::Error| Diagnostic::io(target, what, error);
-        let status = match &standing.sum {
+        let (status, put) = match &standing.sum {
             Some(sum) if *sum == got.sha256 => {
                 if standing.executable {
                     return Ok(FileStatus::Right);
@@ -444,15 +449,26 @@ impl Run<'_, '_> {
                 }
                 let kept = self.fetching.cache.path(sum);
                 self.report.kept.push((need.target.clone(), kept));
-                FileStatus::Replaced
+                (FileStatus::Replaced, Put::Over)
             }
-            None => FileStatus::Put,
+            None => (FileStatus::Put, Put::New),
         };
         self.fetching
             .cache
-            .place(&got.sha256, target)
+            .place(&got.sha256, target, put)
             .map_err(|error| cannot("write the file", &error))?;
         Ok(status)
+    }
+}
+
+/// Where a file would be found that somebody else has.
+fn taken_as(cache: &Cache, expected: &LockedHandler, it: &str) -> String {
+    match cache.lasts() {
+        true => format!(
+            "; as {} {it} would be taken",
+            cache.path(&expected.sha256).display()
+        ),
+        false => String::new(),
     }
 }
 

@@ -123,7 +123,15 @@ fn work(args: &FetchArgs, output: &Output, done: &mut Done) -> Result<(), Failur
     let needs = needs(&loaded.project, &loaded.products, &asked);
     done.arches = needs.arches;
     done.diagnostics.extend(needs.problems);
-    let cache = Cache::new(crate::release::cache(&output.inputs()).join("crossfile/handlers"));
+    // Without a folder of the user's own it is one of this run.
+    let passing;
+    let cache = match crate::release::cache(&output.inputs()) {
+        Some(folder) => Cache::new(folder.join("crossfile/handlers")),
+        None => {
+            passing = tempfile::tempdir()?;
+            Cache::passing(passing.path())
+        }
+    };
     let machine = machine_folders();
     let watch = |event: &Event<'_>| {
         if let Event::Download { address, size } = event {

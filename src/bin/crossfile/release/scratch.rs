@@ -21,13 +21,20 @@ impl Scratch {
         let folder = output.folder.as_path();
         let mut hasher = DefaultHasher::new();
         folder.hash(&mut hasher);
-        let path = cache(&output.inputs())
+        let own = cache(&output.inputs());
+        let path = own
+            .clone()
+            .unwrap_or_else(shared)
             .join("crossfile/run")
             .join(format!("{:016x}", hasher.finish()));
         if dry {
             return Ok(Scratch { path, _lock: None });
         }
         let problem = |error: &std::io::Error| Diagnostic::io(&path, "make the folder", error);
+        if own.is_none() {
+            let folder = shared();
+            make_own(&folder).map_err(|error| Diagnostic::io(&folder, "use the folder", &error))?;
+        }
         fs::create_dir_all(&path).map_err(|error| problem(&error))?;
         let lock = lock_file(&path).map_err(|error| problem(&error))?;
         if !is_free(&lock) {
@@ -93,13 +100,49 @@ fn is_free(_: &File) -> bool {
     true
 }
 
-/// The user's folder for what can be made again.
-pub(crate) fn cache(inputs: &DiskInputs) -> PathBuf {
+/// The user's folder for what can be made again; nothing where the environment says none: what all users share, anybody may have prepared.
+pub(crate) fn cache(inputs: &DiskInputs) -> Option<PathBuf> {
     let absolute = |name: &str| {
         let path = inputs.env.get(name).map(PathBuf::from);
         path.filter(|path| path.is_absolute())
     };
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .unwrap_or_else(std::env::temp_dir)
+    absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+}
+
+/// Where a user's folder is who has no cache: below the folder that all users share, and this user's own.
+fn shared() -> PathBuf {
+    std::env::temp_dir().join(format!("crossfile-{}", user()))
+}
+
+#[cfg(unix)]
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn user() -> u32 {
+    0
+}
+
+/// Makes a user's folder where all users may make some, and takes none that another one made.
+#[cfg(unix)]
+fn make_own(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let found = fs::symlink_metadata(folder)?;
+    match found.is_dir() && found.uid() == user() && found.mode() & 0o022 == 0 {
+        true => Ok(()),
+        false => Err(std::io::Error::new(
+            std::io::ErrorKind::PermissionDenied,
+            "another user made it or can write to it: set HOME or XDG_CACHE_HOME",
+        )),
+    }
+}
+
+#[cfg(not(unix))]
+fn make_own(folder: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(folder)
 }
