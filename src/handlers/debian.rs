@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 
-use super::cache::{Cache, sha256};
+use super::cache::{Cache, is_sum, sha256};
 use super::packed::{MOST, Packed, each, unpacked};
 use super::report::Event;
 use crate::registry::{Web, WebError};
@@ -118,7 +118,7 @@ impl Reader<'_> {
             let paths = names.map(|name| format!("{folder}/{name}"));
             let list = paths.iter().find_map(|path| {
                 let (sum, size) = release.lists.get(path.as_str())?;
-                Some((path, *sum, *size))
+                Some((path, sum.as_str(), *size))
             });
             let Some((path, sum, size)) = list else {
                 continue;
@@ -273,7 +273,7 @@ struct Release<'a> {
     components: Vec<&'a str>,
     by_hash: bool,
     /// The lists by their paths, each with its checksum and its size.
-    lists: BTreeMap<&'a str, (&'a str, u64)>,
+    lists: BTreeMap<&'a str, (String, u64)>,
 }
 
 impl<'a> Release<'a> {
@@ -289,7 +289,7 @@ impl<'a> Release<'a> {
                 let mut words = line.split_whitespace();
                 if let ("SHA256", Some(sum), Some(size), Some(path)) =
                     (field, words.next(), words.next(), words.next())
-                    && let Ok(size) = size.parse()
+                    && let (Some(sum), Ok(size)) = (checksum(sum), size.parse())
                 {
                     release.lists.insert(path, (sum, size));
                 }
@@ -346,13 +346,19 @@ fn packages(list: impl Read, mirror: &str, found: &mut Packages) -> Result<(), S
     }
 }
 
+/// A checksum of a list, in small digits. Anything else is none: it becomes the name of a file.
+fn checksum(text: &str) -> Option<String> {
+    let sum = text.to_ascii_lowercase();
+    is_sum(&sum).then_some(sum)
+}
+
 fn package(fields: &BTreeMap<String, String>, mirror: &str) -> Option<Package> {
     let filename = fields.get("Filename")?;
     Some(Package {
         version: fields.get("Version")?.clone(),
         address: format!("{mirror}/{}", filename.trim_start_matches("./")),
         size: fields.get("Size")?.parse().ok()?,
-        sha256: fields.get("SHA256")?.clone(),
+        sha256: checksum(fields.get("SHA256")?)?,
     })
 }
 
@@ -362,25 +368,34 @@ mod tests {
 
     #[test]
     fn a_release_is_read() {
-        let release = Release::read(
-            "Origin: Debian\nAcquire-By-Hash: yes\nComponents: main contrib\nMD5Sum:\n abc 1 main/x\nSHA256:\n def  22 main/y\n",
+        let sum = "D".repeat(64);
+        let text = format!(
+            "Origin: Debian\nAcquire-By-Hash: yes\nComponents: main contrib\nMD5Sum:\n abc 1 main/x\nSHA256:\n {sum}  22 main/y\n ../../x 1 main/z\n"
         );
+        let release = Release::read(&text);
         assert_eq!(release.components, ["main", "contrib"]);
         assert!(release.by_hash);
         let lists: Vec<_> = release.lists.into_iter().collect();
-        assert_eq!(lists, [("main/y", ("def", 22))]);
+        assert_eq!(lists, [("main/y", ("d".repeat(64), 22))]);
     }
 
     #[test]
     fn packages_are_found_in_a_list() {
-        let list = "Package: qemu\nVersion: 1\n\nPackage: qemu-user-static\nVersion: 1:7+b1\nDescription: a\n Package: x\nFilename: pool/q.deb\nSize: 7\nSHA256: ab\n";
+        let list = format!(
+            "Package: qemu\nVersion: 1\n\nPackage: qemu-user-static\nVersion: 1:7+b1\nDescription: a\n Package: x\nFilename: pool/q.deb\nSize: 7\nSHA256: {}\n",
+            "AB".repeat(32)
+        );
         let mut found = Packages::new();
         packages(list.as_bytes(), "https://m/debian", &mut found).unwrap();
         let Listed(package) = &found["qemu-user-static"];
         assert_eq!(package.address, "https://m/debian/pool/q.deb");
         assert_eq!((package.version.as_str(), package.size), ("1:7+b1", 7));
+        assert_eq!(package.sha256, "ab".repeat(32));
         assert_eq!(found.len(), 1);
         let broken = "Package: qemu-user\nVersion: 1\n";
+        assert!(packages(broken.as_bytes(), "m", &mut found).is_err());
+        // Nothing else is a checksum, whose file would be read.
+        let broken = format!("{broken}Filename: x\nSize: 1\nSHA256: /dev/zero\n");
         assert!(packages(broken.as_bytes(), "m", &mut found).is_err());
     }
 }
