@@ -41,6 +41,7 @@ mod explain;
 #[cfg(feature = "registry")]
 pub mod handlers;
 mod header;
+mod held;
 mod history;
 pub mod init;
 pub mod keys;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Diagnostic, Place};
 
+pub use crate::held::Held;
+
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
@@ -55,6 +57,13 @@ impl Inside {
             Err(error) => return Err(Diagnostic::io(path, "look at the file", &error)),
         };
         let target = if metadata.is_symlink() {
+            if let Err(error) = fs::metadata(path)
+                && is_absent(&error)
+            {
+                let message = "this link leads to nothing";
+                let problem = Diagnostic::error(Code::Io, Place::file(path), message);
+                return Err(problem.help("remove it, or make what it leads to"));
+            }
             let target = path.canonicalize().ok();
             target
                 .filter(|target| target.starts_with(&self.root))

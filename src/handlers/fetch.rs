@@ -1,7 +1,7 @@
 //! From needs to files: what is locked, what is there, what is got, and what is written.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cache::{Cache, Put, make_executable};
@@ -14,7 +14,7 @@ use crate::config::{HandlerSource, Inputs};
 use crate::diagnostic::{Code, Diagnostic, Place, Source};
 use crate::discover::root_of;
 use crate::lock::{Lock, LockedHandler};
-use crate::write::{Inside, write};
+use crate::write::{Held, Inside, write};
 
 /// A lock, and its text where there is one.
 pub(super) type Locks = BTreeMap<PathBuf, (Option<Arc<Source>>, Lock)>;
@@ -116,15 +116,7 @@ fn locks(needs: &[Need], inputs: &dyn Inputs) -> Result<Locks, Vec<Diagnostic>> 
         if locks.contains_key(&need.lock) {
             continue;
         }
-        let read = match need.lock.symlink_metadata() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Ok((None, Lock::default()))
-            }
-            _ => inputs
-                .file(&need.lock)
-                .map_err(|problem| vec![problem])
-                .and_then(|source| Ok((Some(Arc::clone(&source)), Lock::parse(&source)?))),
-        };
+        let read = read_lock(&need.lock, inputs);
         match read {
             Ok(read) => drop(locks.insert(need.lock.clone(), read)),
             Err(found) => {
@@ -136,6 +128,21 @@ fn locks(needs: &[Need], inputs: &dyn Inputs) -> Result<Locks, Vec<Diagnostic>> 
     match problems.is_empty() {
         true => Ok(locks),
         false => Err(problems),
+    }
+}
+
+/// A lock as it is, which need not be there.
+fn read_lock(
+    path: &Path,
+    inputs: &dyn Inputs,
+) -> Result<(Option<Arc<Source>>, Lock), Vec<Diagnostic>> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((None, Lock::default())),
+        _ => {
+            let source = inputs.file(path).map_err(|problem| vec![problem])?;
+            let lock = Lock::parse(&source)?;
+            Ok((Some(source), lock))
+        }
     }
 }
 
@@ -371,10 +378,15 @@ impl Run<'_, '_> {
         Diagnostic::error(Code::NoHandler, need.place.clone(), message).help(help)
     }
 
-    /// Puts what was got into its places, and locks it.
+    /// Puts what was got into its places, and locks it. The locks are held meanwhile, and read again: that it took minutes
+    /// to get here is time enough for somebody else to write them, or files.
     fn put(&mut self, works: &mut [Work<'_>]) {
+        let held = self.held();
+        let mut placed: BTreeMap<PathBuf, (String, Place)> = BTreeMap::new();
+        let mut changed: BTreeSet<PathBuf> = BTreeSet::new();
         for work in works {
-            let Some(got) = work.got.clone() else {
+            let ready = self.look_again(work) && self.is_as_it_was(work, &held);
+            let Some(got) = work.got.clone().filter(|_| ready) else {
                 // What was not touched is as it was.
                 let judged: Vec<FileStatus> = work.statuses.clone();
                 judge(work);
@@ -391,8 +403,16 @@ impl Run<'_, '_> {
             let mut whole = true;
             for ((need, standing), status) in work.needs.iter().zip(&mut work.statuses) {
                 let Some(standing) = standing else { continue };
-                match self.put_one(need, standing, &got) {
-                    Ok(done) => *status = done,
+                let one = match placed.get(&standing.target) {
+                    Some((sum, other)) if *sum != got.sha256 => Err(two_of(need, other)),
+                    _ => self.put_one(need, standing, &got),
+                };
+                match one {
+                    Ok(done) => {
+                        let own = (got.sha256.clone(), need.place.clone());
+                        placed.insert(standing.target.clone(), own);
+                        *status = done;
+                    }
                     Err(problem) => {
                         *status = FileStatus::Failed;
                         whole = false;
@@ -403,26 +423,97 @@ impl Run<'_, '_> {
             let Some(first) = work.first().filter(|_| whole) else {
                 continue;
             };
-            if let Some((_, lock)) = self.locks.get_mut(&first.lock) {
+            if let Some((_, lock)) = self.locks.get_mut(&first.lock)
+                && lock.handler(first.host().as_str(), &first.qemu) != Some(&got)
+            {
                 lock.insert_handler(first.host().as_str(), &first.qemu, got);
+                changed.insert(first.lock.clone());
             }
         }
-        for (path, (source, lock)) in &self.locks {
-            let known = source.as_ref().map(|source| source.text());
-            let before = source.as_ref().and_then(|source| Lock::parse(source).ok());
-            let changed = before.map_or(!lock.is_empty(), |before| before != *lock);
-            let text = lock.to_text();
-            if !changed || known == Some(text.as_str()) {
+        for path in changed {
+            let Some((_, lock)) = self.locks.get(&path) else {
                 continue;
-            }
-            let written = Inside::new(&root_of(path))
-                .look(path)
-                .and_then(|look| write(&look.target, text));
+            };
+            let written = Inside::new(&root_of(&path))
+                .look(&path)
+                .and_then(|look| write(&look.target, lock.to_text()));
             match written {
-                Ok(()) => self.report.locks.push(path.clone()),
+                Ok(()) => self.report.locks.push(path),
                 Err(problem) => self.report.diagnostics.push(problem),
             }
         }
+    }
+
+    /// Holds the folders of the locks, and reads these again. What cannot be is told, and nothing is written for it.
+    fn held(&mut self) -> BTreeMap<PathBuf, Held> {
+        let mut held = BTreeMap::new();
+        for (path, known) in &mut self.locks {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            match Held::of(folder) {
+                Err(error) => {
+                    let problem = Diagnostic::io(folder, "lock the folder", &error);
+                    self.report.diagnostics.push(problem);
+                }
+                Ok(own) => match read_lock(path, self.fetching.inputs) {
+                    Err(problems) => self.report.diagnostics.extend(problems),
+                    Ok(now) => {
+                        *known = now;
+                        held.insert(path.clone(), own);
+                    }
+                },
+            }
+        }
+        held
+    }
+
+    /// Looks at the files of a handler again; whether that can be done.
+    fn look_again(&mut self, work: &mut Work<'_>) -> bool {
+        for ((need, standing), status) in work.needs.iter_mut().zip(&mut work.statuses) {
+            if standing.is_none() {
+                continue;
+            }
+            *standing = look(need)
+                .map_err(|problem| {
+                    *status = FileStatus::Failed;
+                    self.report.diagnostics.push(problem);
+                })
+                .ok();
+        }
+        !work.is_blocked()
+    }
+
+    /// Whether the lock, as it is now, has of a handler what it had.
+    fn is_as_it_was(&mut self, work: &Work<'_>, held: &BTreeMap<PathBuf, Held>) -> bool {
+        let Some((need, got)) = work.first().zip(work.got.as_ref()) else {
+            return true;
+        };
+        // Why was told.
+        if !held.contains_key(&need.lock) {
+            return false;
+        }
+        let now = self.locks.get(&need.lock);
+        let now = now.and_then(|(_, lock)| lock.handler(need.host().as_str(), &need.qemu));
+        let Some(now) = now.filter(|now| *now != got && work.expected.as_ref() != Some(*now))
+        else {
+            return true;
+        };
+        // The same file from elsewhere is the same file.
+        if now.sha256 == got.sha256 {
+            return true;
+        }
+        let message = format!(
+            "somebody else locked another {} meanwhile: its checksum is {}, and {} was fetched",
+            need.name(),
+            now.sha256,
+            got.sha256
+        );
+        let problem = finding(Code::ChangedHandler, locked_at(need, &self.locks), message);
+        let problem = problem.related(need.place.clone(), "it is copied here");
+        self.report.diagnostics.push(problem.help(format!(
+            "`crossfile qemu fetch {}` takes what is locked now",
+            arches(need)
+        )));
+        false
     }
 
     fn put_one(
@@ -459,6 +550,17 @@ impl Run<'_, '_> {
             .map_err(|error| cannot("write the file", &error))?;
         Ok(status)
     }
+}
+
+/// Two projects put different handlers into one place.
+fn two_of(need: &Need, other: &Place) -> Diagnostic {
+    let message = format!(
+        "two projects have this build context, and their locks another {} each",
+        need.name()
+    );
+    finding(Code::ChangedHandler, need.place.clone(), message)
+        .related(other.clone(), "the other one is copied here")
+        .help("give each a `context` of its own, or lock the same: remove one of the locked handlers, and fetch again")
 }
 
 /// Where a file would be found that somebody else has.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::arch::ArchName;
 use crate::config::{Cell, Config};
 use crate::diagnostic::{Code, Diagnostic, Place, Severity, Source};
+use crate::discover::root_of;
 use crate::dockerfile::{Word, instructions};
 use crate::lint::{DiskContext, Files as _, Ignore, glob, is_handler};
 use crate::plan::contexts;
@@ -52,7 +53,7 @@ impl Need {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Needs {
-    /// Every file once, by its path.
+    /// Every file once, by its path; once for each lock, where several projects have it.
     pub needs: Vec<Need>,
     /// What is wrong: a file would not be found though it were there, or it cannot be said which is meant.
     pub problems: Vec<Diagnostic>,
@@ -71,7 +72,7 @@ struct LeftOut {
 
 struct Collector<'a> {
     project: &'a Project,
-    needs: BTreeMap<PathBuf, Need>,
+    needs: BTreeMap<(PathBuf, PathBuf), Need>,
     problems: Vec<Diagnostic>,
     arches: Vec<ArchName>,
     left_out: BTreeMap<(PathBuf, usize), LeftOut>,
@@ -177,8 +178,16 @@ impl Collector<'_> {
             matches!(instruction.name.as_str(), "COPY" | "ADD")
                 && instruction.flag("from").is_none()
         });
-        for word in copies.flat_map(|copy| copy.sources()) {
-            if !is_handler(word) || word.text.contains("://") {
+        let sources =
+            copies.flat_map(|copy| copy.sources().into_iter().map(move |word| (copy, word)));
+        for (copy, word) in sources {
+            // A file may be written like a folder.
+            let file_word = Word {
+                text: word.text.trim_end_matches('/').to_string(),
+                ..word.clone()
+            };
+            let word = &file_word;
+            if !is_handler(word) || is_address(&copy.name, &word.text) {
                 continue;
             }
             let place = place(self.project, product, file, source, word.span.clone());
@@ -217,7 +226,19 @@ impl Collector<'_> {
             let message = "the build context is no folder that is there".to_string();
             return Err((message, "say `context` in crossfile.toml".to_string()));
         }
+        let written = context;
         let context = context.canonicalize().unwrap_or(context.to_path_buf());
+        // Who writes `..` means it; a link may have come with somebody else's commit.
+        let root = product.config.lock_file.as_deref().map(root_of);
+        let real = root.as_deref().and_then(|root| root.canonicalize().ok());
+        if let Some((root, real)) = root.zip(real)
+            && without_dots(written).starts_with(&root)
+            && !context.starts_with(&real)
+        {
+            let message = "a link leads from the build context out of the project";
+            let help = "nothing is written through links that leave the project's folder: say where it leads as `context`";
+            return Err((message.to_string(), help.to_string()));
+        }
         // What a build argument says is not known here, and which handler is meant is: that of the architecture.
         let text = without_variables(&word.text);
         let (folders, name) = inside(&text).ok_or_else(|| {
@@ -261,7 +282,23 @@ impl Collector<'_> {
             return Err((message, "write a crossfile.toml".to_string()));
         };
         let target = context.join(&way);
-        let need = self.needs.entry(target.clone()).or_insert_with(|| Need {
+        let others = self.needs.values().filter(|need| need.target == target);
+        for other in others {
+            if *other.host() != product.config.host {
+                let message = format!(
+                    "the handler here is to run on `{}`, and another project with the same build context says `{}`",
+                    product.config.host,
+                    other.host()
+                );
+                let problem = Diagnostic::error(Code::BadValue, place.clone(), message)
+                    .related(other.place.clone(), "it is copied here for the other one")
+                    .help("say the same `host` in both, by `--host`, or give each a `context` of its own");
+                self.add(problem);
+                return Ok(());
+            }
+        }
+        let key = (target.clone(), lock.clone());
+        let need = self.needs.entry(key).or_insert_with(|| Need {
             config: Arc::clone(&product.config),
             qemu,
             arches: Vec::new(),
@@ -301,6 +338,17 @@ fn place(
     origin.unwrap_or_else(|| Place::new(source, span))
 }
 
+/// Whether a source is got from the net. Source: the reference of Dockerfiles, "ADD": `git@github.com:user/repository`.
+fn is_address(instruction: &str, source: &str) -> bool {
+    let is_git = || {
+        let host = source
+            .strip_prefix("git@")
+            .and_then(|rest| rest.split_once(':'));
+        host.is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'))
+    };
+    source.contains("://") || (instruction == "ADD" && is_git())
+}
+
 /// A text with `*` in the place of each variable.
 fn without_variables(text: &str) -> String {
     let mut out = String::new();
@@ -329,6 +377,19 @@ fn inside(source: &str) -> Option<(Vec<String>, String)> {
     }
     let name = parts.pop()?;
     Some((parts, name))
+}
+
+/// A path without `.` and `..`, links not looked at.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(whole.pop()),
+            part => whole.push(part),
+        }
+    }
+    whole
 }
 
 fn is_pattern(part: &str) -> bool {

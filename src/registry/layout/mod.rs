@@ -2,8 +2,6 @@
 //!
 //! Source: OCI image specification 1.1, image-layout.md; the names of its images as `docker buildx` writes and `skopeo` reads them.
 
-mod lock;
-
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use lock::Held;
+use crate::write::Held;
 
 use super::{
     Descriptor, Digest, Document, ErrorKind, ImageIndex, MediaType, Opened, RegistryError,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crossfile::bases::{Base, Change, RegistryLookup, Survey, Use};
 use crossfile::lock::{self, Lock};
 use crossfile::registry::Reference;
-use crossfile::write::{Inside, write};
+use crossfile::write::{Held, Inside, write};
 use crossfile::{Code, Diagnostic, Inputs, Place, Product, Project, Source, root_of};
 
 use crate::args::{Format, SelectArgs};
@@ -157,21 +157,30 @@ fn work(args: &BasesArgs, output: &Output, report: &mut Report) -> Result<(), Ve
     }
     if args.lock && exit(&report.diagnostics) == Exit::Clean {
         for path in &report.survey.locks {
-            let kept = known.get(path).map(|(_, lock)| lock);
-            let mut lock = report.survey.lock(path, kept);
-            if kept.is_none()
-                && let Ok(source) = output.inputs().file(path)
-            {
-                match Lock::parse(&source) {
-                    Ok(old) => lock = lock.with_handlers_of(&old),
-                    // Writing it anew is the cure; what is lost by that is said.
-                    Err(_) if source.text().contains("\n[qemu.") => output.progress(&format!(
-                        "{} could not be read, and its checksums of handlers are gone: `crossfile qemu fetch` writes them anew",
-                        output.show(path)
-                    )),
-                    Err(_) => {}
+            let folder = path.parent().unwrap_or(Path::new("."));
+            let held = Held::of(folder)
+                .map_err(|error| vec![Diagnostic::io(folder, "lock the folder", &error)])?;
+            // While the registry was asked somebody else may have written it: what this run is not about stays as it is by now.
+            let now = output.inputs().file(path);
+            let now = now.ok().map(|source| (Lock::parse(&source), source));
+            let lock = match (known.contains_key(path), now) {
+                (true, Some((Ok(now), _))) => report.survey.lock(path, Some(&now)),
+                (true, Some((Err(problems), _))) => return Err(problems),
+                (_, None) => report.survey.lock(path, None),
+                (false, Some((Ok(now), _))) => {
+                    report.survey.lock(path, None).with_handlers_of(&now)
                 }
-            }
+                (false, Some((Err(_), source))) => {
+                    // Writing it anew is the cure; what is lost by that is said.
+                    if source.text().contains("\n[qemu.") {
+                        output.progress(&format!(
+                            "{} could not be read, and its checksums of handlers are gone: `crossfile qemu fetch` writes them anew",
+                            output.show(path)
+                        ));
+                    }
+                    report.survey.lock(path, None)
+                }
+            };
             let text = lock.to_text();
             let look = Inside::new(&root_of(path)).look(path);
             let look = look.map_err(|problem| vec![problem])?;
@@ -179,6 +188,7 @@ fn work(args: &BasesArgs, output: &Output, report: &mut Report) -> Result<(), Ve
             if differs {
                 write(&look.target, text).map_err(|problem| vec![problem])?;
             }
+            drop(held);
             report.locks.push((path.clone(), differs));
         }
     }

@@ -1,4 +1,4 @@
-//! One change of a layout at a time, by whichever thread or process.
+//! One change of what is in a folder at a time, by whichever thread or process.
 
 use std::fs::File;
 use std::io;
@@ -20,8 +20,14 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Keeps the threads of this process apart where folders cannot be locked.
 static PROCESS: Mutex<()> = Mutex::new(());
 
-/// Held while a layout is made or its `index.json` changed.
-pub(super) enum Held {
+/// Held while what is in a folder is read and written anew: a layout's `index.json`, or a lock.
+#[derive(Debug)]
+pub struct Held {
+    _lock: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
     /// The folder's own lock, which leaves no file behind.
     Folder { _lock: File },
     /// This process's.
@@ -33,13 +39,14 @@ impl Held {
     ///
     /// # Errors
     /// Somebody does so for too long, or the folder is not there.
-    pub(super) fn of(folder: &Path) -> io::Result<Held> {
-        Ok(match lock(folder)? {
-            Some(lock) => Held::Folder { _lock: lock },
-            None => Held::Process {
+    pub fn of(folder: &Path) -> io::Result<Held> {
+        let kind = match lock(folder)? {
+            Some(lock) => Kind::Folder { _lock: lock },
+            None => Kind::Process {
                 _lock: PROCESS.lock().unwrap_or_else(PoisonError::into_inner),
             },
-        })
+        };
+        Ok(Held { _lock: kind })
     }
 }
 
