@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
@@ -18,6 +18,47 @@ use super::transport::{Body, Method, Request, Transport, TransportError};
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
+
+/// How many bytes have to come in a second, from the end of the first minute on: who sends less keeps a run from ever ending.
+const RATE: u64 = 4 << 10;
+const FIRST: Duration = Duration::from_secs(60);
+
+/// Whether so few bytes came that it would take for ever.
+fn is_too_slow(elapsed: Duration, bytes: u64) -> bool {
+    elapsed > FIRST && bytes / RATE < elapsed.as_secs()
+}
+
+/// Reads what comes fast enough.
+struct Paced<R> {
+    inner: R,
+    began: Instant,
+    bytes: u64,
+}
+
+impl<R> Paced<R> {
+    fn new(inner: R) -> Paced<R> {
+        Paced {
+            inner,
+            began: Instant::now(),
+            bytes: 0,
+        }
+    }
+}
+
+impl<R: Read> Read for Paced<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.bytes = self.bytes.saturating_add(count as u64);
+        // At the end it does not matter any more.
+        match count > 0 && is_too_slow(self.began.elapsed(), self.bytes) {
+            true => Err(std::io::Error::other(format!(
+                "less than {} KiB come in a second",
+                RATE >> 10
+            ))),
+            false => Ok(count),
+        }
+    }
+}
 
 /// Why a file could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -156,7 +197,7 @@ impl Web {
                 return Err(long());
             }
             let mut bytes = Vec::new();
-            let read = (&mut response.body)
+            let read = Paced::new(&mut response.body)
                 .take(most.saturating_add(1))
                 .read_to_end(&mut bytes);
             let count = bytes.len() as u64;
@@ -175,5 +216,23 @@ impl Web {
             };
         }
         Err(last(format!("it redirects more than {REDIRECTS} times")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_by_drops_is_given_up() {
+        let too_slow = |seconds, bytes| is_too_slow(Duration::from_secs(seconds), bytes);
+        assert!(!too_slow(60, 0));
+        assert!(too_slow(61, 60 * RATE));
+        assert!(!too_slow(61, 61 * RATE));
+        assert!(too_slow(3600, 1 << 20));
+        assert!(!too_slow(3600, 71 << 20));
+        let mut read = Vec::new();
+        Paced::new(&b"all"[..]).read_to_end(&mut read).unwrap();
+        assert_eq!(read, b"all");
     }
 }
