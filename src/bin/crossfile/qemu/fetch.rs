@@ -103,7 +103,21 @@ fn work(args: &FetchArgs, output: &Output, done: &mut Done) -> Result<(), Failur
     };
     let config = crossfile::config_of(&output.folder, &Overrides::default(), &output.inputs());
     let config = config.map_err(Failure::Problems)?;
-    let asked = resolved(&args.arches, &config.map)?;
+    resolved(&args.arches, &config.map)?;
+    let mut asked: Vec<ArchName> = Vec::new();
+    for word in &args.arches {
+        let rows = resolved(std::slice::from_ref(word), &config.map)?;
+        // QEMU's `arm` is all that the project has of it.
+        let own = rows.iter().filter(|row| config.arches.contains(row));
+        let own: Vec<ArchName> = own.cloned().collect();
+        let meant = if own.is_empty() { rows } else { own };
+        asked.extend(
+            meant
+                .into_iter()
+                .filter(|row| !asked.contains(row))
+                .collect::<Vec<_>>(),
+        );
+    }
     let selection = Selection {
         arches: asked.iter().map(argument).collect(),
         out_dir: None,
@@ -116,7 +130,10 @@ fn work(args: &FetchArgs, output: &Output, done: &mut Done) -> Result<(), Failur
         return Ok(());
     }
     if loaded.products.is_empty() {
-        return Err(Failure::Problems(vec![nothing(&loaded.paths)]));
+        let mut problems = vec![nothing(&loaded.paths)];
+        let near = loaded.project.near_templates(&overrides, &output.inputs());
+        problems.extend(near);
+        return Err(Failure::Problems(problems));
     }
     let registries = crate::release::registries(&loaded.products).map_err(Failure::Problems)?;
     let web = crate::registry::web(&registries, output).map_err(Failure::Problems)?;
