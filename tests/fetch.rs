@@ -117,6 +117,8 @@ enum Answer {
     Moved(String),
     /// It never ends.
     Stalled,
+    /// A file is written before it is answered: by somebody else, meanwhile.
+    Meanwhile(std::path::PathBuf, String, Vec<u8>),
 }
 
 #[derive(Default)]
@@ -237,6 +239,10 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
             format!("HTTP/1.1 {status}\r\ncontent-length: {size}\r\n{more}\r\n").into_bytes()
         };
         let (bytes, ends) = match answer {
+            Some(Answer::Meanwhile(path, text, bytes)) => {
+                std::fs::write(path, text).unwrap();
+                ([head("200 OK", bytes.len(), ""), bytes].concat(), false)
+            }
             Some(Answer::File(bytes)) => ([head("200 OK", bytes.len(), ""), bytes].concat(), false),
             Some(Answer::Cut(bytes)) => {
                 let half = bytes[..bytes.len() / 2].to_vec();
@@ -724,6 +730,9 @@ fn what_somebody_else_put_there_is_not_lost() {
     );
     std::fs::remove_dir(lab.scratch.join("p/qemu-arm-static")).unwrap();
     lab.write("elsewhere", "mine");
+    std::os::unix::fs::symlink("nothing", lab.scratch.join("p/qemu-arm-static")).unwrap();
+    says(&lab.fetch(&["--force"]), 2, &["this link leads to nothing"]);
+    std::fs::remove_file(lab.scratch.join("p/qemu-arm-static")).unwrap();
     std::os::unix::fs::symlink("../elsewhere", lab.scratch.join("p/qemu-arm-static")).unwrap();
     says(&lab.fetch(&["--force"]), 2, &["leads out of the project"]);
     assert_eq!(lab.scratch.read("elsewhere"), "mine");
@@ -880,6 +889,11 @@ fn each_form_of_a_copy_is_read() {
         ),
         ("COPY --from=qemu /usr/bin/qemu-arm-static /usr/bin/", &[]),
         ("ADD https://example.com/qemu-arm-static /usr/bin/", &[]),
+        (
+            "COPY foo/qemu-arm-static/ /usr/bin/",
+            &["foo/qemu-arm-static"],
+        ),
+        ("ADD git@github.com:x/qemu-arm-static /usr/bin/", &[]),
         ("COPY . /", &[]),
         ("# COPY qemu-arm-static /usr/bin/", &[]),
     ];
@@ -957,6 +971,8 @@ fn architectures_are_those_that_are_emulated_or_asked_for() {
         dry(&["linux/arm/v6", "arm64"]),
         ["qemu-aarch64-static", "qemu-arm-static"]
     );
+    // QEMU's name means what the project has of it.
+    assert_eq!(dry(&["arm"]), ["qemu-arm-static"]);
     assert_eq!(
         dry(&["--host", "arm64v8"]),
         ["qemu-arm-static", "qemu-i386-static", "qemu-x86_64-static"]
@@ -1148,5 +1164,235 @@ fn git_is_asked_whether_it_would_take_them() {
         &lab.fetch(&[]),
         0,
         &["git does not ignore qemu-aarch64-static: a line"],
+    );
+}
+
+const PACKAGE: &str = "/debian/pool/main/q/qemu/qemu-user-static_1_amd64.deb";
+
+#[test]
+fn what_others_write_meanwhile_is_not_lost() {
+    let other = |sum: &str, host: &str, qemu: &str| {
+        format!(
+            "schema = 1\n\n[qemu.{host}]\n{qemu} = {{ sha256 = \"{sum}\", size = 1, source = \"url\", from = \"https://x.invalid/\" }}\n"
+        )
+    };
+    let meanwhile = |path: &str, text: &str| {
+        let mirror = Mirror::with_debian("1");
+        let lab = Lab::classic(&mirror);
+        let path = lab.scratch.join(path);
+        mirror.put(
+            PACKAGE,
+            Answer::Meanwhile(path, text.to_string(), static_package("1")),
+        );
+        (lab.fetch(&[]), lab)
+    };
+    // Another handler is locked beside this run's.
+    let zeros = "0".repeat(64);
+    let (run, lab) = meanwhile("p/crossfile.lock", &other(&zeros, "amd64", "s390x"));
+    says(&run, 0, &["2 put", "wrote crossfile.lock"]);
+    let lock = lab.scratch.read("p/crossfile.lock");
+    for line in ["s390x = ", "aarch64 = ", "arm = "] {
+        assert!(lock.contains(line), "{lock}");
+    }
+    // The same one, which is another file: neither is taken in silence.
+    let (run, lab) = meanwhile("p/crossfile.lock", &other(&zeros, "amd64", "arm"));
+    says(
+        &run,
+        2,
+        &[
+            "somebody else locked another qemu-arm-static meanwhile",
+            "crossfile.lock:4:",
+            "1 put",
+        ],
+    );
+    let lock = lab.scratch.read("p/crossfile.lock");
+    assert!(
+        lock.contains(&zeros) && lock.contains("aarch64 = "),
+        "{lock}"
+    );
+    assert!(!lab.scratch.exists("p/qemu-arm-static"));
+    // What cannot be read any more is left alone.
+    let (run, lab) = meanwhile("p/crossfile.lock", "<<<<<<< ours\n");
+    says(&run, 2, &["two branches were merged", "2 missing"]);
+    assert_eq!(lab.made("p"), ["crossfile.lock"]);
+    // A file that appears is one that stands there.
+    let (run, lab) = meanwhile("p/qemu-arm-static", "mine");
+    says(
+        &run,
+        2,
+        &[
+            "another file stands where qemu-arm-static belongs",
+            "1 put, 1 differs",
+        ],
+    );
+    assert_eq!(lab.scratch.read("p/qemu-arm-static"), "mine");
+}
+
+#[test]
+fn projects_that_share_a_context_agree() {
+    let mirror = Mirror::with_debian("1");
+    let lab = Lab::new();
+    for name in ["one", "two"] {
+        lab.write(
+            &format!("p/{name}/crossfile.toml"),
+            format!("context = \"../shared\"\n{}", mirror.settings()),
+        );
+        lab.write(&format!("p/{name}/Dockerfile.cross"), CLASSIC);
+    }
+    lab.write("p/shared/x", "");
+    says(
+        &lab.fetch(&[]),
+        0,
+        &["wrote one/crossfile.lock", "wrote two/crossfile.lock"],
+    );
+    assert_eq!(
+        lab.scratch.read("p/one/crossfile.lock"),
+        lab.scratch.read("p/two/crossfile.lock")
+    );
+    says(&lab.fetch(&["--check"]), 0, &[]);
+    lab.write(
+        "p/two/crossfile.toml",
+        format!(
+            "host = \"arm64v8\"\ncontext = \"../shared\"\n{}",
+            mirror.settings()
+        ),
+    );
+    says(
+        &lab.fetch(&["arm32v7"]),
+        2,
+        &[
+            "is to run on `arm64v8`, and another project with the same build context says `amd64`",
+            "two/Dockerfile.cross:2:",
+            "one/Dockerfile.cross:2:",
+        ],
+    );
+}
+
+#[test]
+fn a_link_does_not_lead_a_context_out_of_the_project() {
+    let mirror = Mirror::with_debian("1");
+    let lab = Lab::new();
+    lab.write(
+        "p/crossfile.toml",
+        format!("context = \"ctx\"\n{}", mirror.settings()),
+    );
+    lab.write("p/Dockerfile.cross", CLASSIC);
+    lab.write("out/x", "");
+    std::os::unix::fs::symlink("../out", lab.scratch.join("p/ctx")).unwrap();
+    says(
+        &lab.fetch(&[]),
+        1,
+        &["a link leads from the build context out of the project"],
+    );
+    assert_eq!(lab.made("out"), ["x"]);
+    // Written out it is meant.
+    lab.write(
+        "p/crossfile.toml",
+        format!("context = \"../out\"\n{}", mirror.settings()),
+    );
+    says(&lab.fetch(&[]), 0, &["2 put"]);
+}
+
+#[test]
+fn what_is_secret_in_an_address_is_shown_nowhere() {
+    let mirror = Mirror::new();
+    mirror.file("/arm?token=s3cret", handler("arm"));
+    let lab = Lab::new();
+    let settings = |url: &str| {
+        lab.write(
+            "p/crossfile.toml",
+            format!("arches = [\"arm32v7\"]\n[vars]\ntok = {{ env = \"TOK\", default = \"s3cret\" }}\n[handlers]\nfrom = [\"url\"]\nurl = \"{url}\"\n"),
+        );
+    };
+    lab.write("p/Dockerfile.cross", CLASSIC);
+    let silent = |run: &Run| {
+        let all = format!("{}{}", run.stdout, run.stderr);
+        assert!(!all.contains("s3cret"), "{all}");
+    };
+    let address = &mirror.address;
+    let authority = address.strip_prefix("http://").unwrap();
+    settings(&format!("{address}/{{{{qemu_arch}}}}?token={{{{tok}}}}"));
+    let run = lab.fetch(&["--format", "json"]);
+    says(&run, 0, &[&format!("{address}/arm\"")]);
+    silent(&run);
+    let lock = lab.scratch.read("p/crossfile.lock");
+    assert!(
+        lock.contains(&format!("from = \"{address}/arm\"")),
+        "{lock}"
+    );
+    std::fs::remove_file(lab.scratch.join("p/crossfile.lock")).unwrap();
+    std::fs::remove_file(lab.scratch.join("p/qemu-arm-static")).unwrap();
+    for (url, what) in [
+        (
+            format!("{address}/none?token={{{{tok}}}}"),
+            "there is no such file",
+        ),
+        (
+            format!("http://me:{{{{tok}}}}{{{{at}}}}{authority}/arm"),
+            "the address has a user in it",
+        ),
+        (
+            "http://127.0.0.1:1/x?token={{tok}}".to_string(),
+            "127.0.0.1:1/x: ",
+        ),
+    ] {
+        settings(&url);
+        let text = lab.scratch.read("p/crossfile.toml");
+        lab.write(
+            "p/crossfile.toml",
+            text.replace("[vars]\n", "[vars]\nat = \"@\"\n"),
+        );
+        let run = lab.fetch(&[]);
+        says(&run, 2, &[what]);
+        silent(&run);
+    }
+}
+
+#[test]
+fn one_program_is_not_two() {
+    let mirror = Mirror::new();
+    mirror.file("/one", handler("arm"));
+    let lab = Lab::new();
+    let url = format!("{}/one", mirror.address);
+    lab.write(
+        "p/crossfile.toml",
+        format!(
+            "arches = [\"arm32v7\", \"arm64v8\"]\n[handlers]\nfrom = [\"url\"]\nurl = \"{url}\"\n"
+        ),
+    );
+    lab.write("p/Dockerfile.cross", CLASSIC);
+    says(
+        &lab.fetch(&[]),
+        2,
+        &["write `{{qemu_arch}}` into `url`", "2 missing"],
+    );
+    let both = [
+        ("qemu-arm-static", handler("arm")),
+        ("qemu-aarch64-static", handler("aarch64")),
+    ];
+    let both = both
+        .each_ref()
+        .map(|(name, bytes)| (*name, bytes.as_slice()));
+    mirror.file("/one", gzip(&tar(&both)));
+    says(&lab.fetch(&[]), 0, &["2 put"]);
+    assert_eq!(
+        lab.scratch.bytes("p/qemu-aarch64-static"),
+        handler("aarch64")
+    );
+}
+
+#[test]
+fn below_a_project_it_says_where_the_template_is() {
+    let mirror = Mirror::with_debian("1");
+    let lab = Lab::classic(&mirror);
+    lab.write("p/.git/x", "");
+    lab.write("p/sub/x", "");
+    says(
+        &lab.fetch_in("p/sub", &[]),
+        2,
+        &[
+            "there is nothing to build here",
+            "../Dockerfile.cross: note: there is a template here",
+        ],
     );
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 
 use super::cache::{Cache, is_sum, sha256};
-use super::packed::{MOST, Packed, each, unpacked};
+use super::packed::{Cancelled, MOST, Packed, each, unpacked};
 use super::report::Event;
 use crate::registry::{Web, WebError};
 
@@ -137,7 +137,9 @@ impl Reader<'_> {
                 return Err(failed(format!("{address}: {size} bytes are too many")));
             }
             let bytes = self.get_exactly(&address, size, sum)?;
-            let reader = unpacked(&bytes).map_err(|error| failed(format!("{address}: {error}")))?;
+            let cancelled = || self.web.is_cancelled();
+            let reader = unpacked(&bytes, &cancelled)
+                .map_err(|error| failed(format!("{address}: {error}")))?;
             packages(reader, &archive.mirror, &mut found)
                 .map_err(|what| failed(format!("{address}: {what}")))?;
             if found.contains_key(PACKAGES[0]) {
@@ -230,7 +232,8 @@ impl Reader<'_> {
                 left > 0 && !self.web.is_cancelled()
             };
             let is_wanted = |path: &str| wanted.contains_key(path);
-            contents(&bytes, &is_wanted, &mut entry)
+            let cancelled = || self.web.is_cancelled();
+            contents(&bytes, &cancelled, &is_wanted, &mut entry)
                 .map_err(|what| failed(format!("{}: {what}", package.address)))?;
             if self.web.is_cancelled() {
                 return Err(Stop::Cancelled);
@@ -245,6 +248,7 @@ impl Reader<'_> {
 /// Goes through the files of a package.
 fn contents(
     deb: &[u8],
+    cancelled: Cancelled<'_>,
     wanted: &dyn Fn(&str) -> bool,
     take: &mut dyn FnMut(&str, Packed) -> bool,
 ) -> Result<(), String> {
@@ -262,7 +266,7 @@ fn contents(
             .take(MOST)
             .read_to_end(&mut data)
             .map_err(broken)?;
-        let tar = unpacked(&data).map_err(broken)?;
+        let tar = unpacked(&data, cancelled).map_err(broken)?;
         return each(tar, wanted, take).map_err(broken);
     }
     Err("this is no package: it has no `data.tar`".to_string())

@@ -230,12 +230,12 @@ impl Finder<'_> {
             return Ok(());
         };
         let pattern = Pattern::parse(url, config, &URL_NAMES).map_err(Ended::Problems)?;
-        let mut addresses: Vec<(String, String)> = Vec::new();
+        let mut addresses: Vec<Asked> = Vec::new();
         for hunt in hunts.iter() {
             let need = hunt.need;
             let contexts = config.contexts(std::slice::from_ref(&need.cell));
             let Some((cell, context)) = contexts.into_iter().next() else {
-                addresses.push((String::new(), need.name()));
+                addresses.push(Asked::of(String::new(), &url.value, need.name()));
                 continue;
             };
             let stem = stem(need.place.source().path());
@@ -249,33 +249,84 @@ impl Finder<'_> {
                 context.set(name, slot);
             }
             let address = pattern.render(&cell, &context);
-            addresses.push((
-                address.map_err(|problem| Ended::Problems(vec![*problem]))?,
-                need.name(),
-            ));
+            let address = address.map_err(|problem| Ended::Problems(vec![*problem]))?;
+            addresses.push(Asked::of(address, &url.value, need.name()));
         }
-        let answers = side_by_side(&addresses, |(address, name)| {
+        let answers = side_by_side(&addresses, |asked| {
             (self.watch)(&Event::Download {
-                address,
+                address: &asked.shown,
                 size: None,
             });
-            match self.web.get(address, MOST) {
-                Ok(bytes) => packed::program(&bytes, name).map_err(WebError::Failed),
-                Err(error) => Err(error),
-            }
+            self.ask(asked, &addresses)
         });
-        for ((hunt, (address, _)), answer) in hunts.iter_mut().zip(addresses).zip(answers) {
+        for ((hunt, asked), answer) in hunts.iter_mut().zip(&addresses).zip(answers) {
+            let shown = asked.shown.clone();
             match answer {
                 Ok(bytes) => {
-                    let found = |sum, size| LockedHandler::new(sum, size, "url", address);
+                    let found = |sum, size| LockedHandler::new(sum, size, "url", shown);
                     hunt.offer(&bytes, found, self.cache)?;
                 }
                 Err(WebError::Cancelled) => return Err(Ended::Cancelled),
-                Err(error) => hunt.tried.push(format!("{address}: {error}")),
+                Err(error) => hunt.tried.push(format!("{shown}: {error}")),
             }
         }
         Ok(())
     }
+
+    /// The program of an address.
+    fn ask(&self, asked: &Asked, all: &[Asked]) -> Result<Vec<u8>, WebError> {
+        let failed = |what: &str| Err(WebError::Failed(what.to_string()));
+        if has_user(&asked.address) {
+            return failed("the address has a user in it, which is not sent");
+        }
+        let bytes = self.web.get(&asked.address, MOST)?;
+        let cancelled = || self.web.is_cancelled();
+        let found = packed::program(&bytes, &asked.name, &cancelled).map_err(WebError::Failed)?;
+        let is_others = |other: &Asked| other.address == asked.address && other.name != asked.name;
+        match all.iter().find(|other| is_others(other)) {
+            Some(other) if !found.is_named => failed(&format!(
+                "this is one program, and would be {} as well: write `{{{{qemu_arch}}}}` into `url`",
+                other.name
+            )),
+            _ => Ok(found.bytes),
+        }
+    }
+}
+
+/// An address that is asked.
+struct Asked {
+    address: String,
+    /// The address as output and the lock have it: what is secret in it is not in a commit.
+    shown: String,
+    /// The program's name.
+    name: String,
+}
+
+impl Asked {
+    fn of(address: String, pattern: &str, name: String) -> Asked {
+        // Where a user ends is not sure in an address that is none: then it is shown as it is written.
+        let shown = match plain(&address).contains('@') {
+            true => plain(pattern).to_string(),
+            false => plain(&address).to_string(),
+        };
+        Asked {
+            address,
+            shown,
+            name,
+        }
+    }
+}
+
+/// An address without its query: tokens stand there.
+fn plain(address: &str) -> &str {
+    address.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// Whether an address has a user. Source: RFC 3986, section 3.2.
+fn has_user(address: &str) -> bool {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next();
+    authority.is_some_and(|authority| authority.contains('@'))
 }
 
 /// Handlers by the settings that say where they come from.
