@@ -66,6 +66,23 @@ pub fn runs_programs(text: &str, target: Option<&str>) -> bool {
     false
 }
 
+/// Whether a Dockerfile has a stage of a name, whose case is of no matter, or of a number.
+pub fn has_stage(text: &str, target: &str) -> bool {
+    let instructions = instructions(text);
+    let stages = instructions.iter().filter(|own| own.name == "FROM");
+    let names: Vec<Option<&str>> = stages
+        .map(|from| {
+            let words: Vec<_> = from.arguments().collect();
+            let named = words.get(1)?.text.eq_ignore_ascii_case("as");
+            let name = words.get(2).filter(|_| named)?;
+            Some(name.text.as_str())
+        })
+        .collect();
+    let is_named = |name: &Option<&str>| name.is_some_and(|name| name.eq_ignore_ascii_case(target));
+    let is_number = |number: usize| number < names.len();
+    names.iter().any(is_named) || target.parse().is_ok_and(is_number)
+}
+
 /// The row of the table that a daemon's machine is, by what its kernel calls it.
 pub(super) fn machine_of(map: &ArchMap, os: &str, machine: &str) -> Option<ArchName> {
     let platform = map.platform(&format!("{os}/{machine}")).ok();

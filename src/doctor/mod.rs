@@ -20,7 +20,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 pub use clock::clock;
-pub use emulation::{Local, runs_programs};
+pub use emulation::{Local, has_stage, runs_programs};
 pub use space::space;
 
 use crate::arch::{ArchMap, ArchName};

@@ -389,3 +389,96 @@ fn asked_to_be_quiet_it_says_what_fails() {
     assert!(lines[0].starts_with("FAIL  registry"));
     assert_eq!(quiet.stderr, "");
 }
+
+#[test]
+fn what_a_build_does_not_find_is_told_before() {
+    let server = Server::new(Manner::Takes);
+    let scratch = project(&server.host);
+    let good = scratch.read("project/crossfile.toml");
+    let wrong = [
+        ("context = \"nope\"\n", "context", "`nope` is not there"),
+        ("context = \"a.amd64\"\n", "context", "is no folder"),
+        ("target = \"nope\"\n", "target", "has no stage `nope`"),
+        (
+            "secrets = [\"id=t,src=nofile\"]\n",
+            "secrets",
+            "in `nofile`, which is not there",
+        ),
+        (
+            "secrets = [\"id=of-nobody\"]\n",
+            "secrets",
+            "in `of-nobody`",
+        ),
+    ];
+    for (more, part, seen) in wrong {
+        scratch.write("project/crossfile.toml", format!("{good}{more}"));
+        let run = run(&scratch, &[]);
+        assert_eq!(run.status, 1, "{more}{}", run.stdout);
+        let line = line(&run, part);
+        assert!(line.starts_with("FAIL") && line.contains(seen), "{line}");
+        // What may be left out fails nothing.
+        let optional = format!("{good}{more}[arch.amd64]\noptional = true\n");
+        scratch.write("project/crossfile.toml", optional);
+        let spared = self::run(&scratch, &[]);
+        assert!(
+            self::line(&spared, part).starts_with("warn"),
+            "{more}{}",
+            spared.stdout
+        );
+    }
+    // docker makes an empty secret of a variable that is not set.
+    scratch.write(
+        "project/crossfile.toml",
+        format!("{good}secrets = [\"id=t,env=OF_NOBODY\"]\n"),
+    );
+    let empty = run(&scratch, &[]).succeeds();
+    assert!(line(&empty, "secrets").contains("OF_NOBODY, which is not set"));
+    scratch.write("project/token", "t\n");
+    scratch.write(
+        "project/Dockerfile.cross",
+        "FROM scratch AS Base\nCOPY a.__DOCKER_ARCH__ /\n",
+    );
+    for right in [
+        "context = \".\"\n",
+        "target = \"base\"\n",
+        "target = \"0\"\n",
+        "secrets = [\"id=t,src=token\", \"id=token\", \"id=p,env=PATH\", \"id=PATH\"]\n",
+    ] {
+        scratch.write("project/crossfile.toml", format!("{good}{right}"));
+        let run = run(&scratch, &[]).succeeds();
+        for part in ["context", "target", "secrets"] {
+            assert!(
+                !run.stdout.contains(&format!("  {part} ")),
+                "{right}{}",
+                run.stdout
+            );
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to() {
+    let server = Server::new(Manner::Takes);
+    let scratch = project(&server.host);
+    let settings = scratch.read("project/crossfile.toml") + "output = \"there/Dockerfile\"\n";
+    scratch.write("project/crossfile.toml", settings);
+    // A file in the place of a folder is so for root, too.
+    scratch.write("project/there", "");
+    let stuck = run(&scratch, &["--fix"]);
+    assert_eq!(stuck.status, 1, "{}", stuck.stdout);
+    assert!(
+        line(&stuck, "files").contains("is to be generated, and cannot be"),
+        "{}",
+        stuck.stdout
+    );
+    fs::remove_file(scratch.join("project/there")).unwrap();
+    run(&scratch, &[]).succeeds();
+    // Whoever is root may write all the same.
+    let folder = scratch.join("project/there");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let is_root = fs::write(folder.join("probe"), "").is_ok();
+    let run = run(&scratch, &[]);
+    assert_eq!(run.status, i32::from(!is_root), "{}", run.stdout);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+}

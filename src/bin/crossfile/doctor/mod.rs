@@ -1,5 +1,6 @@
 //! `crossfile doctor`: would a release go through on this machine, part by part.
 
+mod builds;
 mod machine;
 mod project;
 #[cfg(feature = "registry")]

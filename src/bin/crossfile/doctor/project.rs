@@ -14,6 +14,7 @@ use crossfile::{
 };
 
 use super::DoctorArgs;
+use super::builds;
 use super::machine::{Here, PATIENCE};
 use crate::output::{Output, count};
 use crate::project::Loaded;
@@ -102,6 +103,8 @@ impl<'a> Subject<'a> {
             let files = self.files();
             // A thread that panicked has said so.
             parts.extend(machine.join().unwrap_or_else(|_| broken("program")));
+            // What the programs can do does not depend on files.
+            let usable = is_ready(&parts);
             if NAMES.contains(&self.backend()) {
                 parts.extend(files);
             } else {
@@ -111,7 +114,6 @@ impl<'a> Subject<'a> {
                 parts.extend(files);
             }
             if let Some(plan) = &self.plan {
-                let usable = is_ready(&parts);
                 parts.extend(self.plan_parts(plan, usable));
             }
             #[cfg(feature = "registry")]
@@ -205,6 +207,9 @@ impl<'a> Subject<'a> {
         }
         let (changed, missing) = (with(Status::Changed).count(), with(Status::Missing).count());
         if parts.is_empty() {
+            parts.extend(builds::unwritable(self));
+        }
+        if parts.is_empty() {
             parts.push(match (changed, missing) {
                 (0, 0) => Part::new("files", "", State::Ok, "what is generated is up to date"),
                 (0, missing) => {
@@ -222,6 +227,9 @@ impl<'a> Subject<'a> {
                         .safe(Fix::Generate)
                 }
             });
+        }
+        if let Some(Ok(plan)) = &self.plan {
+            parts.extend(builds::builds(self, plan));
         }
         parts.extend(self.lint());
         parts
