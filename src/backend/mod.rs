@@ -172,7 +172,7 @@ impl Command {
         self
     }
 
-    fn env(mut self, name: &str, value: &str) -> Command {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Command {
         self.env.push((name.to_string(), value.to_string()));
         self
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::emulation::{Where, emulation, machine_of, normal};
 use super::program::{Needed, Version, version};
-use super::{Image, Machine, Part, State, Wanted, clock, folder, reason};
+use super::{Image, Machine, Part, State, Wanted, builder, clock, folder, one_line, reason};
 use crate::arch::ArchName;
 use crate::backend::Command;
 use crate::parallel::side_by_side;
@@ -124,7 +124,7 @@ impl Daemon {
 }
 
 /// `docker`, speaking to the engine that a builder names.
-fn docker_to(builder: Option<&str>, args: &[&str]) -> Command {
+pub(super) fn docker_to(builder: Option<&str>, args: &[&str]) -> Command {
     let mut all: Vec<String> = match builder {
         Some(address) if address.contains("://") => vec!["--host".into(), address.into()],
         Some(context) => vec!["--context".into(), context.into()],
@@ -137,7 +137,7 @@ fn docker_to(builder: Option<&str>, args: &[&str]) -> Command {
 /// What an engine is called here.
 fn called(builder: Option<&str>, machine: &dyn Machine) -> String {
     if let Some(address) = builder.filter(|address| address.contains("://")) {
-        return address.to_string();
+        return one_line(address);
     }
     let mut args = vec!["context", "inspect"];
     args.extend(builder);
@@ -147,10 +147,11 @@ fn called(builder: Option<&str>, machine: &dyn Machine) -> String {
     match (said.trim(), builder) {
         ("", Some(context)) => context.to_string(),
         // Clients before 19.03 have no contexts.
-        ("", None) => machine
-            .env("DOCKER_HOST")
-            .unwrap_or_else(|| "unix:///var/run/docker.sock".to_string()),
-        (endpoint, _) => endpoint.to_string(),
+        ("", None) => machine.env("DOCKER_HOST").map_or_else(
+            || "unix:///var/run/docker.sock".to_string(),
+            |named| one_line(&named),
+        ),
+        (endpoint, _) => one_line(endpoint),
     }
 }
 
@@ -345,7 +346,14 @@ pub(super) fn docker(wanted: &Wanted<'_>, machine: &dyn Machine) -> Vec<Part> {
                 platforms: own_builder(*builder, machine),
             },
         };
-        parts.extend(emulation(wanted, &daemon.endpoint, images, &place));
+        let mut images: Vec<Image> = images.iter().map(|image| (*image).clone()).collect();
+        parts.extend(builder::look(
+            machine,
+            (*builder, &daemon.endpoint),
+            &mut images,
+        ));
+        let images: Vec<&Image> = images.iter().collect();
+        parts.extend(emulation(wanted, &daemon.endpoint, &images, &place));
         parts
     });
     parts.extend(asked.into_iter().flatten());

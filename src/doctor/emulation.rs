@@ -40,30 +40,77 @@ pub(super) enum Where {
     },
 }
 
-/// Whether a build of a stage runs programs of the target's architecture: a `RUN` in a stage that is not for the platform that builds.
-pub fn runs_programs(text: &str, target: Option<&str>) -> bool {
-    let instructions = instructions(text);
-    let stages = Stages::of(text, &instructions, &BTreeMap::new());
-    let needed = stages.needed(stages.target(target));
-    let mut stage: Option<usize> = None;
-    let mut on_host: Vec<bool> = Vec::new();
-    for instruction in &instructions {
-        match instruction.name.as_str() {
-            "FROM" => {
-                let number = stage.map_or(0, |stage| stage + 1);
-                stage = Some(number);
-                let said = instruction.flag("platform");
-                let said = said.map(|(platform, _)| platform.contains("BUILDPLATFORM"));
-                let base = stages.base(number).and_then(|base| on_host.get(base));
-                on_host.push(said.unwrap_or(base.copied().unwrap_or_default()));
-            }
-            "RUN" if stage.is_some_and(|stage| needed.contains(&stage) && !on_host[stage]) => {
-                return true;
-            }
-            _ => {}
-        }
+/// Which programs the build of a stage runs, by the `RUN`s of its stages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Runs {
+    /// Whether there are programs of the target's architecture: of a stage that is not for the platform that builds.
+    pub target: bool,
+    /// Other platforms, whose programs run whatever the target is: those that `--platform` says by name.
+    pub platforms: BTreeSet<String>,
+}
+
+/// What the programs of a stage are for.
+#[derive(Clone)]
+enum For {
+    Host,
+    Target,
+    Named(String),
+}
+
+impl Runs {
+    /// What BuildKit runs: it builds what is needed alone.
+    pub fn of(text: &str, target: Option<&str>) -> Runs {
+        Runs::read(text, target, false)
     }
-    false
+
+    /// What runs where every stage up to the target is built, needed or not.
+    pub(super) fn of_all(text: &str, target: Option<&str>) -> Runs {
+        Runs::read(text, target, true)
+    }
+
+    fn read(text: &str, target: Option<&str>, all: bool) -> Runs {
+        let instructions = instructions(text);
+        let stages = Stages::of(text, &instructions, &BTreeMap::new());
+        let last = stages.target(target);
+        let needed = match all {
+            true => last.map(|last| (0..=last).collect()).unwrap_or_default(),
+            false => stages.needed(last),
+        };
+        let mut runs = Runs::default();
+        let mut made: Vec<For> = Vec::new();
+        for instruction in &instructions {
+            match instruction.name.as_str() {
+                "FROM" => {
+                    let said = instruction.flag("platform");
+                    let said = said.map(|(platform, _)| match platform {
+                        own if own.contains("BUILDPLATFORM") => For::Host,
+                        own => match normal(own).filter(|_| !own.contains('$')) {
+                            Some(named) => For::Named(named),
+                            None => For::Target,
+                        },
+                    });
+                    let base = stages.base(made.len()).and_then(|base| made.get(base));
+                    made.push(said.or_else(|| base.cloned()).unwrap_or(For::Target));
+                }
+                "RUN" => {
+                    let stage = made.len().checked_sub(1);
+                    match stage
+                        .filter(|stage| needed.contains(stage))
+                        .map(|at| &made[at])
+                    {
+                        Some(For::Target) => runs.target = true,
+                        Some(For::Named(platform)) => {
+                            runs.platforms.insert(platform.clone());
+                        }
+                        Some(For::Host) | None => {}
+                    }
+                }
+                _ => {}
+            }
+        }
+        runs
+    }
 }
 
 /// Whether a Dockerfile has a stage of a name, whose case is of no matter, or of a number.
@@ -301,8 +348,17 @@ mod tests {
             ("", None, false),
             ("RUN a\n", None, false),
         ] {
-            assert_eq!(runs_programs(text, target), runs, "{text}");
+            assert_eq!(Runs::of(text, target).target, runs, "{text}");
+            assert!(Runs::of(text, target).platforms.is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_platform_names_runs_for_it() {
+        let text = "FROM --platform=linux/x86_64 go AS b\nRUN a\nFROM b AS c\nRUN a\nFROM scratch\nCOPY --from=c /a /\n";
+        let runs = Runs::of(text, None);
+        assert!(!runs.target);
+        assert_eq!(runs.platforms, BTreeSet::from(["linux/amd64".to_string()]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! builders, is asked through them. [`clock`], [`space`] and [`registry`] judge single answers. Nothing here changes anything.
 
 mod buildah;
+mod builder;
 mod buildkit;
 mod clock;
 mod docker;
@@ -13,14 +14,16 @@ mod program;
 pub mod registry;
 mod space;
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::Serialize;
 
+pub use builder::Classic;
 pub use clock::clock;
-pub use emulation::{Local, has_stage, runs_programs};
+pub use emulation::{Local, Runs, has_stage};
 pub use space::space;
 
 use crate::arch::{ArchMap, ArchName};
@@ -96,7 +99,7 @@ impl Part {
     ) -> Part {
         Part {
             part,
-            name: name.into(),
+            name: one_line(&name.into()),
             state,
             seen: one_line(seen.as_ref()),
             mend: None,
@@ -106,14 +109,14 @@ impl Part {
     /// The same with a command that mends it.
     #[must_use]
     pub fn command(mut self, command: impl Into<String>) -> Part {
-        self.mend_mut().command = Some(command.into());
+        self.mend_mut().command = Some(one_line(&command.into()));
         self
     }
 
     /// The same with words that say what mends it.
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Part {
-        self.mend_mut().text = text.into();
+        self.mend_mut().text = one_line(&text.into());
         self
     }
 
@@ -231,6 +234,10 @@ pub struct Image {
     pub optional: bool,
     /// Whether its build runs programs of its architecture.
     pub runs: bool,
+    /// What docker's classic builder makes of it, which knows less and builds more.
+    pub classic: Classic,
+    /// Whether secrets are mounted into its build.
+    pub secrets: bool,
     /// Further arguments of the backend's program itself, as `--tlsdir`.
     pub flags: Vec<String>,
 }
@@ -244,6 +251,11 @@ impl Image {
             builder: None,
             optional: false,
             runs: true,
+            classic: Classic {
+                runs: true,
+                unknown: None,
+            },
+            secrets: false,
             flags: Vec::new(),
         }
     }
@@ -264,16 +276,42 @@ pub fn machine(wanted: &Wanted<'_>, machine: &dyn Machine) -> Vec<Part> {
     parts
 }
 
-/// A text of a program in one line of a bounded length, without what a terminal would act on.
+/// A text in one line of a bounded length, without what a terminal would act on, and without the passwords of addresses.
 fn one_line(text: &str) -> String {
     /// The most characters that are shown of it.
     const MOST: usize = 400;
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control() || turns(c));
+    let words = words.filter(|word| !word.is_empty());
+    let words: Vec<Cow<'_, str>> = words.map(without_password).collect();
     let text = words.join(" ");
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
+    }
+}
+
+/// Characters that show others in another order than they stand.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A word without whom its address is for: `tcp://host:2375` of `tcp://user:password@host:2375`. A user without a password is where an
+/// address of ssh leads.
+fn without_password(word: &str) -> Cow<'_, str> {
+    let Some((before, rest)) = word.split_once("://") else {
+        return word.into();
+    };
+    let end = rest
+        .find(['/', '?', '#', '"', '\'', '`'])
+        .unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let Some((user, host)) = authority.rsplit_once('@') else {
+        return word.into();
+    };
+    match (before.ends_with("ssh"), user.split_once(':')) {
+        (true, None) => word.into(),
+        (true, Some((user, _))) => format!("{before}://{user}@{host}{path}").into(),
+        (false, _) => format!("{before}://{host}{path}").into(),
     }
 }
 
@@ -293,5 +331,32 @@ fn folder(machine: &dyn Machine, name: &str, folder: &str, clean: &str) -> Part 
     match part.state {
         State::Warning | State::Failure => part.command(clean),
         _ => part,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_part_reaches_a_terminal_or_shows_a_password() {
+        let part = Part::new("daemon", "a\nb\u{1b}[2J", State::Failure, "x\r\u{202e}y")
+            .text("one\ntwo\u{9b}31m")
+            .command("docker -H tcp://u:secret@h:1 \u{7}");
+        assert_eq!(part.name, "a b [2J");
+        assert_eq!(part.seen, "x y");
+        let mend = part.mend.unwrap_or_else(|| panic!("there is a mend"));
+        assert_eq!(mend.text, "one two 31m");
+        assert_eq!(mend.command.as_deref(), Some("docker -H tcp://h:1"));
+        for (said, shown) in [
+            ("ssh://me@host", "ssh://me@host"),
+            ("ssh://me:secret@host/x", "ssh://me@host/x"),
+            ("`tcp://u@h:1`:", "`tcp://h:1`:"),
+            ("\"http://u:p@h/v1/info\":", "\"http://h/v1/info\":"),
+            ("unix:///run/a@b", "unix:///run/a@b"),
+            ("me@host", "me@host"),
+        ] {
+            assert_eq!(one_line(said), shown);
+        }
     }
 }

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crossfile::backend::{Command, Value};
-use crossfile::doctor::{Image, Kernel, Local, Machine, Part, Wanted, is_ready, machine};
+use crossfile::doctor::{
+    Classic, Image, Kernel, Local, Machine, Part, Runs, Wanted, is_ready, machine,
+};
 use crossfile::emulation::{Emulation, Row};
 use crossfile::run::ExecError;
 use crossfile::{ArchMap, ArchName};
@@ -231,6 +233,26 @@ const VERSION26: (&str, &str) = (
 );
 const CONTEXT: &str = "docker context inspect --format {{.Endpoints.docker.Host}}";
 const INFO: &str = "docker info --format {{json .}}";
+const HELP: &str = "docker build --help";
+
+/// Client 20.10.24 with its own engine, what is looked at of it.
+const HELP_CLASSIC: &str = "\
+Usage:  docker build [OPTIONS] PATH | URL | -
+
+Options:
+  -f, --file string             Name of the Dockerfile (Default is 'PATH/Dockerfile')
+      --squash                  Squash newly built layers into a single new layer
+";
+
+/// The same with `DOCKER_BUILDKIT=1`.
+const HELP_BUILDKIT: &str = "\
+Usage:  docker build [OPTIONS] PATH | URL | -
+
+Options:
+  -f, --file string             Name of the Dockerfile (Default is 'PATH/Dockerfile')
+      --secret stringArray      Secret file to expose to the build (only if BuildKit enabled): id=mysecret,src=/local/secret
+";
+
 const SOCKET: &str = "unix:///var/run/docker.sock\n";
 
 /// Engine 20.10.24, what is looked at of it.
@@ -393,6 +415,50 @@ fn docker() {
                 "\"ExperimentalBuild\":true",
             ))),
         ),
+        ("the classic builder, and a Dockerfile of BuildKit's", {
+            let mut answers = docker20(says(INFO20));
+            answers.push((HELP, says(HELP_CLASSIC)));
+            case("docker", &["amd64"], &answers).with(|wanted| {
+                for image in &mut wanted.images {
+                    image.classic =
+                        Classic::of("FROM a\nRUN --mount=type=cache,target=/c b\n", None);
+                }
+            })
+        }),
+        ("the classic builder builds stages that are not needed", {
+            let mut answers = docker20(says(INFO20));
+            answers.push((HELP, says(HELP_CLASSIC)));
+            case("docker", &["s390x"], &answers).with(|wanted| {
+                for image in &mut wanted.images {
+                    let text = "FROM a AS test\nRUN b\nFROM a\nCOPY a /\n";
+                    image.runs = Runs::of(text, None).target;
+                    image.classic = Classic::of(text, None);
+                }
+            })
+        }),
+        ("BuildKit leaves them out", {
+            let mut answers = docker20(says(INFO20));
+            answers.push((HELP, says(HELP_BUILDKIT)));
+            case("docker", &["s390x"], &answers).with(|wanted| {
+                for image in &mut wanted.images {
+                    let text = "FROM a AS test\nRUN b\nFROM a\nCOPY a /\n";
+                    image.runs = Runs::of(text, None).target;
+                    image.classic = Classic::of(text, None);
+                }
+            })
+        }),
+        ("BuildKit is asked for, and its plugin is not there", {
+            let mut answers = docker20(says(INFO20));
+            answers.push((HELP, fails("ERROR: BuildKit is enabled but the buildx component is missing or broken.\n       Install the buildx component to build images with BuildKit:\n       https://docs.docker.com/go/buildx/")));
+            case("docker", &["amd64"], &answers)
+        }),
+        ("what an engine says is for no terminal", {
+            let mut answers = docker20(says(
+                &INFO20.replace("20.10.24+dfsg1", "20.10.24\\u001b[2J\\ndaemon"),
+            ));
+            answers[1].1 = says("tcp://u:secret@host:2375\nmore\u{1b}[2J\n");
+            case("docker", &["amd64"], &answers)
+        }),
         ("a client of 19.03 makes the index", {
             let mut answers = docker20(says(INFO20));
             answers[0].1 = says("Docker version 19.03.15, build 99e3ed8919\n");

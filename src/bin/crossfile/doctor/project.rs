@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossfile::backend::{Backend, Buildctl, NAMES};
-use crossfile::doctor::{self, Fix, Image, Part, State, Wanted, is_ready, runs_programs};
+use crossfile::doctor::{self, Classic, Fix, Image, Part, Runs, State, Wanted, is_ready};
 use crossfile::plan::{Goal, Options, Plan, Task};
 use crossfile::run::lower;
 use crossfile::{
@@ -423,18 +423,40 @@ fn images(product: &Product) -> Vec<Image> {
         let text = file.text.as_deref().map(str::to_string);
         // A file that cannot be read is told of elsewhere; what it runs is taken to be something.
         let text = text.or_else(|| std::fs::read_to_string(&file.dockerfile).ok());
-        image.runs = text.is_none_or(|text| runs_programs(&text, target));
+        let mut more = Vec::new();
+        if let Some(text) = text {
+            let runs = Runs::of(&text, target);
+            image.runs = runs.target;
+            image.classic = Classic::of(&text, target);
+            // Programs of a platform that is named run whatever is built.
+            for platform in &runs.platforms {
+                match config.map.platform(platform) {
+                    Ok(named) => more.push((named.name.clone(), platform.clone())),
+                    Err(_) => image.runs = true,
+                }
+            }
+        }
+        image.secrets = settings.secrets.as_ref().is_some_and(|all| !all.is_empty());
         let flags = settings.flags.get("buildctl").into_iter().flatten();
         let flags: Vec<String> = flags.map(|flag| flag.value.clone()).collect();
         image.flags = Buildctl::global_flags(&flags).0;
         let builders = arch.map_or(&[][..], |arch| &arch.builders);
-        match builders {
-            [] => images.push(image),
-            builders => images.extend(builders.iter().map(|builder| {
-                let mut image = image.clone();
-                image.builder = Some(builder.value.clone());
-                image
-            })),
+        let more = more.into_iter().map(|(arch, platform)| {
+            let mut named = image.clone();
+            (named.arch, named.platform, named.runs) = (arch, platform, true);
+            named.classic.runs = true;
+            named
+        });
+        let more: Vec<Image> = more.collect();
+        for image in std::iter::once(image).chain(more) {
+            match builders {
+                [] => images.push(image),
+                builders => images.extend(builders.iter().map(|builder| {
+                    let mut image = image.clone();
+                    image.builder = Some(builder.value.clone());
+                    image
+                })),
+            }
         }
     }
     images
