@@ -6,6 +6,12 @@ use std::time::{Duration, Instant};
 use super::{Events, ExecError, Processes, Resolved, Runner};
 use crate::backend::{Action, Command, Find, Yield};
 
+/// The most bytes that an answer has. Of the programs that are asked, those that say most say some kilobytes.
+const MOST: usize = 1 << 20;
+
+/// How long a program may take to end once it was waited for long enough: it is asked to, and then ended.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Runs programs to ask them something. What they print is not shown.
 pub struct Asking<'a> {
     folder: PathBuf,
@@ -45,11 +51,11 @@ impl<'a> Asking<'a> {
     /// What a command prints; nothing is an answer, too.
     ///
     /// # Errors
-    /// It is not there, failed, or gave no answer in time.
+    /// It is not there, failed, gave no answer in time, or one of more than a megabyte.
     pub fn ask(&self, command: &Command) -> Result<String, ExecError> {
         let began = Instant::now();
         let enough = || (self.cancelled)() || began.elapsed() > self.patience;
-        let runner = Processes::new(&self.folder, &self.scratch, &enough);
+        let runner = Processes::new(&self.folder, &self.scratch, &enough).bounded(MOST, GRACE);
         let mut command = command.clone();
         command.yields = vec![Yield::new("answer", Find::Stdout)];
         // To print nothing is an answer, too.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,6 +29,10 @@ pub struct Processes<'a> {
     scratch: PathBuf,
     /// Whether everything is to end.
     cancelled: &'a (dyn Fn() -> bool + Sync),
+    /// How long a program may take to end after it was asked to.
+    grace: Duration,
+    /// The most bytes that are kept of what a program prints.
+    most: usize,
 }
 
 impl<'a> Processes<'a> {
@@ -41,7 +46,16 @@ impl<'a> Processes<'a> {
             folder: folder.into(),
             scratch: scratch.into(),
             cancelled,
+            grace: GRACE,
+            most: usize::MAX,
         }
+    }
+
+    /// The same for programs that are only asked something: one that prints more than `most` bytes is ended, and none has longer
+    /// than `grace` to end.
+    pub(super) fn bounded(mut self, most: usize, grace: Duration) -> Processes<'a> {
+        (self.most, self.grace) = (most, grace);
+        self
     }
 
     fn command(&self, command: &Command, events: &dyn Events) -> Result<Performed, ExecError> {
@@ -143,27 +157,41 @@ impl<'a> Processes<'a> {
             last.push(text.to_string());
         };
         let ended: OnceLock<Instant> = OnceLock::new();
+        let flooded = AtomicBool::new(false);
         let pipes = (
             stdout.map(|stream| Pipe::new(stream, &ended)),
             stderr.map(|stream| Pipe::new(stream, &ended)),
         );
+        let bounds = Bounds {
+            most: self.most,
+            flooded: &flooded,
+        };
         let (status, stdout) = thread::scope(|scope| {
             let (stdout, stderr) = pipes;
-            let out = scope.spawn(|| read(stdout, keeps, |text| line(text, shown.results)));
-            let err = scope.spawn(|| read(stderr, false, |text| line(text, shown.errors)));
+            let out =
+                scope.spawn(|| read(stdout, keeps, &bounds, |text| line(text, shown.results)));
+            let err = scope.spawn(|| read(stderr, false, &bounds, |text| line(text, shown.errors)));
             let write = scope.spawn(move || {
                 if let (Some(mut input), Some(text)) = (input, stdin) {
                     // A program that reads nothing closes it: what it makes of that, its exit code says.
                     let _ = input.write_all(text.as_bytes());
                 }
             });
-            let status = self.wait(&mut child);
+            let status = self.wait(&mut child, &flooded);
             let _ = ended.set(Instant::now());
             let stdout = out.join().unwrap_or_default();
             let _ = (err.join(), write.join());
             (status, stdout)
         });
         let status = status.map_err(|error| system("wait for", &error))?;
+        if flooded.load(Ordering::SeqCst) {
+            return Err(ExecError::System {
+                what: format!(
+                    "`{}` printed more than {} bytes, and was ended",
+                    resolved.program, self.most
+                ),
+            });
+        }
         match self.is_cancelled() {
             true => Err(ExecError::Cancelled),
             false => Ok(Printed {
@@ -177,7 +205,7 @@ impl<'a> Processes<'a> {
     }
 
     /// Waits for a program, and ends it with all that it started when everything is called off.
-    fn wait(&self, child: &mut Child) -> std::io::Result<ExitStatus> {
+    fn wait(&self, child: &mut Child, flooded: &AtomicBool) -> std::io::Result<ExitStatus> {
         let mut asked: Option<Instant> = None;
         loop {
             if let Some(status) = child.try_wait()? {
@@ -188,11 +216,11 @@ impl<'a> Processes<'a> {
                 return Ok(status);
             }
             match asked {
-                None if self.is_cancelled() => {
+                None if self.is_cancelled() || flooded.load(Ordering::SeqCst) => {
                     end(child, false);
                     asked = Some(Instant::now());
                 }
-                Some(since) if since.elapsed() > GRACE => end(child, true),
+                Some(since) if since.elapsed() > self.grace => end(child, true),
                 _ => {}
             }
             thread::sleep(LOOK);
@@ -278,9 +306,23 @@ struct Printed {
     last: Vec<String>,
 }
 
+/// How much a program may print.
+struct Bounds<'a> {
+    most: usize,
+    /// Set once it printed more.
+    flooded: &'a AtomicBool,
+}
+
 /// Reads lines until the end and hands each on; of a line that was written over, the last state. Returns all of it where it is
-/// to be kept.
-fn read(stream: Option<impl Read>, keeps: bool, mut line: impl FnMut(&str)) -> String {
+/// to be kept. What goes beyond the bounds is read, so that the program can end, and forgotten.
+fn read(
+    stream: Option<impl Read>,
+    keeps: bool,
+    bounds: &Bounds<'_>,
+    mut line: impl FnMut(&str),
+) -> String {
+    let mut count = 0_usize;
+    let longest = u64::try_from(bounds.most).unwrap_or(u64::MAX);
     let mut whole = String::new();
     let Some(stream) = stream else {
         return whole;
@@ -290,11 +332,17 @@ fn read(stream: Option<impl Read>, keeps: bool, mut line: impl FnMut(&str)) -> S
     loop {
         bytes.clear();
         // A stream that breaks off has ended.
-        let Ok(read) = reader.read_until(b'\n', &mut bytes) else {
+        let Ok(read) = (&mut reader).take(longest).read_until(b'\n', &mut bytes) else {
             return whole;
         };
         if read == 0 {
             return whole;
+        }
+        count = count.saturating_add(read);
+        if count > bounds.most {
+            bounds.flooded.store(true, Ordering::SeqCst);
+            whole.clear();
+            continue;
         }
         let text = String::from_utf8_lossy(&bytes);
         if keeps {
