@@ -969,7 +969,7 @@ fn no_secret_is_in_any_text() {
 #[test]
 fn the_right_to_write_is_asked_for_and_nothing_is_left() {
     let fake = FakeRegistry::new();
-    let trial = client(&fake).may_write(&reference("ghcr.io/acme/nginx"));
+    let trial = client(&fake).may_write(&reference("ghcr.io/acme/nginx"), &|| false);
     assert_eq!(trial.unwrap(), Trial::TakenBack);
     assert_eq!(
         fake.requests(),
@@ -980,10 +980,19 @@ fn the_right_to_write_is_asked_for_and_nothing_is_left() {
     );
     // Whoever has none of it keeps what was begun for a while.
     fake.fault(Method::Delete, "uploads", 1, Fault::Status(405));
-    let trial = client(&fake).may_write(&reference("ghcr.io/acme/nginx"));
+    let trial = client(&fake).may_write(&reference("ghcr.io/acme/nginx"), &|| false);
     assert_eq!(trial.unwrap(), Trial::Left);
+    // Once it is called off nothing is begun, and what may have been begun is not begun again.
+    let before = fake.requests().len();
+    let late = client(&fake).may_write(&reference("ghcr.io/acme/nginx"), &|| true);
+    assert_eq!(late.unwrap_err().kind, ErrorKind::Cancelled);
+    assert_eq!(fake.requests().len(), before);
+    fake.fault(Method::Post, "uploads", 1, Fault::Status(503));
+    let busy = client(&fake).may_write(&reference("ghcr.io/acme/nginx"), &|| false);
+    assert!(matches!(busy.unwrap_err().kind, ErrorKind::Status(503, _)));
+    assert_eq!(fake.requests().len(), before + 1);
     fake.fault(Method::Post, "uploads", 1, Fault::Status(405));
-    let refused = client(&fake).may_write(&reference("ghcr.io/acme/nginx"));
+    let refused = client(&fake).may_write(&reference("ghcr.io/acme/nginx"), &|| false);
     let refused = refused.unwrap_err();
     assert!(
         matches!(refused.kind, ErrorKind::Status(405, _)),
@@ -996,14 +1005,19 @@ fn whoever_may_only_read_may_not_write() {
     let fake = FakeRegistry::new();
     fake.guard(Guard::bearer("me", "hunter2").with_anonymous_pull());
     let image = reference("ghcr.io/acme/nginx");
-    let refused = client(&fake).may_write(&image).unwrap_err();
+    let refused = client(&fake).may_write(&image, &|| false).unwrap_err();
     assert!(
         matches!(refused.kind, ErrorKind::Unauthorized(_)),
         "{refused}"
     );
-    assert_eq!(known(&fake, me()).may_write(&image), Ok(Trial::TakenBack));
+    assert_eq!(
+        known(&fake, me()).may_write(&image, &|| false),
+        Ok(Trial::TakenBack)
+    );
     let wrong = Credentials::password("me", "wrong");
-    let refused = known(&fake, wrong).may_write(&image).unwrap_err();
+    let refused = known(&fake, wrong)
+        .may_write(&image, &|| false)
+        .unwrap_err();
     assert!(
         matches!(refused.kind, ErrorKind::Unauthorized(_)),
         "{refused}"

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::server::{Manner, Server};
-use crate::support::{Run, Scratch, crossfile};
+use crate::support::{Run, Scratch, crossfile, git_identity};
 
 /// An engine on another kernel: nothing of the machine that the test runs on shows. What is asked is noted.
 const DOCKER: &str = r#"#!/bin/sh
@@ -99,7 +99,9 @@ fn a_machine_that_is_ready() {
     ];
     for asked in log.lines() {
         let verb = asked.split(' ').next().unwrap();
-        assert!(!changes.contains(&verb), "{log}");
+        // Its help says who would build.
+        let asks = asked == "build --help";
+        assert!(asks || !changes.contains(&verb), "{log}");
     }
 }
 
@@ -155,6 +157,13 @@ fn no_registry_leaves_the_rest_as_it_is() {
             .contains("      mend: is the name right, the registry running")
     );
     assert!(run.stdout.lines().all(|line| !line.contains("write 127")));
+    // To log in is of no use there.
+    assert!(
+        line(&run, "credentials").starts_with("skip"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("docker login"), "{}", run.stdout);
 }
 
 #[test]
@@ -220,6 +229,72 @@ fn ctrl_c_ends_programs() {
 }
 
 #[test]
+fn an_upload_that_was_begun_is_taken_back_after_ctrl_c() {
+    let server = Server::new(Manner::Slow);
+    let scratch = project(&server.host);
+    let mut child = command(&scratch, &[])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !server.asked().iter().any(|asked| asked.starts_with("POST")) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupt.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let asked = server.asked();
+    let number = |method: &str| {
+        asked
+            .iter()
+            .filter(|asked| asked.starts_with(method))
+            .count()
+    };
+    assert_eq!((number("POST"), number("DELETE")), (1, 1), "{asked:?}");
+}
+
+#[test]
+fn a_program_that_prints_without_end_is_ended() {
+    let server = Server::new(Manner::Takes);
+    let scratch = project(&server.host);
+    for flood in ["yes", "yes | tr -d '\\n'"] {
+        scratch.write(
+            "bin/hook",
+            format!("case \"$*\" in info*) {flood};; esac\n"),
+        );
+        let run = run(&scratch, &[]);
+        assert_eq!(run.status, 1);
+        let daemon = line(&run, "daemon");
+        assert!(
+            daemon.contains("printed more than 1048576 bytes"),
+            "{daemon}"
+        );
+    }
+}
+
+#[test]
+fn a_project_that_is_elsewhere_is_told_of() {
+    let scratch = project("127.0.0.1:1");
+    scratch.write("project/sub/a", "");
+    fs::create_dir(scratch.join("project/.git")).unwrap();
+    let mut below = command(&scratch, &[]);
+    let below = below.current_dir(scratch.join("project/sub")).output();
+    let below = Run::from(below.unwrap()).succeeds();
+    assert!(line(&below, "project").starts_with("skip"));
+    assert!(
+        below
+            .stdout
+            .contains("look: ../Dockerfile.cross: there is a template here"),
+        "{}",
+        below.stdout
+    );
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let server = Server::new(Manner::Takes);
     let scratch = project(&server.host);
@@ -267,16 +342,37 @@ fn files_are_looked_at_and_brought_up_to_date() {
     assert!(generate.unwrap().status.success());
     let good = scratch.read("project/Dockerfile.amd64");
     assert!(line(&run(&scratch, &[]).succeeds(), "files").starts_with("ok"));
-    scratch.write("project/Dockerfile.amd64", format!("{good}RUN more\n"));
+    let edited = format!("{good}RUN more\n");
+    scratch.write("project/Dockerfile.amd64", &edited);
     assert!(line(&run(&scratch, &[]).succeeds(), "files").starts_with("warn"));
-    assert_ne!(
-        scratch.read("project/Dockerfile.amd64"),
-        good,
-        "it only looks"
+    // Where nothing would have what somebody wrote there, it is left alone.
+    let left = run(&scratch, &["--fix"]).succeeds();
+    assert!(
+        left.stdout.contains("what was edited by hand is lost"),
+        "{}",
+        left.stdout
     );
+    assert_eq!(scratch.read("project/Dockerfile.amd64"), edited);
+    scratch.write("project/Dockerfile.amd64", &good);
+    for args in [
+        &["init", "-q"][..],
+        &["add", "-A"],
+        &["commit", "-qm", "all"],
+    ] {
+        let mut git = Command::new("git");
+        git.args(args).current_dir(scratch.join("project"));
+        git.envs(git_identity());
+        assert!(git.status().unwrap().success(), "{args:?}");
+    }
+    scratch.write("project/Dockerfile.amd64", &edited);
     let fixed = run(&scratch, &["--fix", "--format", "json"]).succeeds();
     assert!(
         fixed.stderr.contains("fix: crossfile generate"),
+        "{}",
+        fixed.stderr
+    );
+    assert!(
+        fixed.stderr.contains("held is in no commit: git show "),
         "{}",
         fixed.stderr
     );
@@ -310,7 +406,40 @@ fn handlers_that_are_not_there_fail_a_build() {
     let handlers = line(&lacks, "handlers");
     assert!(handlers.contains("does not hold the handler"), "{handlers}");
     scratch.write("project/qemu-arm-static", "");
+    let path = scratch.join("project/qemu-arm-static");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     assert!(!run(&scratch, &[]).stdout.contains("handlers"));
+    // One that is hidden from the build is there, and fetching it is of no use.
+    scratch.write("project/.dockerignore", "qemu-*\n");
+    let hidden = run(&scratch, &[]);
+    assert_eq!(hidden.status, 1);
+    assert!(line(&hidden, "handlers").contains(".dockerignore: this leaves `qemu-arm-static` out"));
+    assert!(
+        hidden.stdout.contains("add below it: `!qemu-*-static`"),
+        "{}",
+        hidden.stdout
+    );
+    assert!(
+        !hidden.stdout.contains("crossfile qemu fetch"),
+        "{}",
+        hidden.stdout
+    );
+    fs::remove_file(scratch.join("project/.dockerignore")).unwrap();
+    let lock = format!(
+        "schema = 1\n\n[qemu.amd64]\narm = {{ sha256 = \"{}\", size = 1, source = \"machine\", from = \"/usr/bin/qemu-arm-static\" }}\n",
+        "0".repeat(64)
+    );
+    scratch.write("project/crossfile.lock", lock);
+    let other = run(&scratch, &[]);
+    assert_eq!(other.status, 1, "{}{}", other.stdout, other.stderr);
+    assert!(line(&other, "handlers").contains("is not the handler that crossfile.lock has"));
+    assert!(
+        other
+            .stdout
+            .contains("`crossfile qemu fetch --force arm32v7`"),
+        "{}",
+        other.stdout
+    );
 }
 
 #[test]
@@ -352,6 +481,13 @@ fn what_is_wrong_with_settings_is_an_error() {
             "{}",
             run.stderr
         );
+        if said != "cannot be used with" {
+            let json = self::run(&scratch, &[args, &["--format", "json"]].concat());
+            assert_eq!(json.status, 2);
+            let json: Json = serde_json::from_str(&json.stdout).unwrap();
+            assert_eq!(json["ready"], false);
+            assert!(json["diagnostics"].to_string().contains(said), "{json}");
+        }
     }
     scratch.write("project/crossfile.toml", "image = 1\n");
     let wrong = run(&scratch, &[]);
@@ -481,4 +617,21 @@ fn a_folder_that_cannot_be_written_to() {
     let run = run(&scratch, &[]);
     assert_eq!(run.status, i32::from(!is_root), "{}", run.stdout);
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_proxy_that_does_not_answer_is_named() {
+    let scratch = project("registry.example.com");
+    let mut command = command(&scratch, &[]);
+    let command = command
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy");
+    let run = Run::from(command.output().unwrap());
+    assert_eq!(run.status, 1);
+    let registry = line(&run, "registry");
+    assert!(
+        registry.contains("by way of the proxy that HTTPS_PROXY names"),
+        "{registry}"
+    );
 }

@@ -21,6 +21,8 @@ pub(crate) enum Manner {
     ReadOnly,
     /// It knows who asks and lets nobody write.
     Denies,
+    /// It takes images, and is slow to say so.
+    Slow,
     /// It says nothing at all.
     Silent,
     /// Its clock is wrong.
@@ -69,6 +71,9 @@ fn serve(stream: TcpStream, manner: Manner, notes: &Mutex<Vec<String>>) {
             // Until the other side has had enough.
             let _ = reader.read_line(&mut String::new());
             return;
+        }
+        if manner == Manner::Slow && method == "POST" {
+            thread::sleep(std::time::Duration::from_secs(1));
         }
         let (status, more) = match (method, path, manner) {
             ("GET", "/v2/", Manner::Late) => ("200 OK", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"),

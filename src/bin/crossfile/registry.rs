@@ -1,8 +1,8 @@
 //! The client for registries, made from this machine's environment and credentials.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crossfile::config::RegistrySettings;
@@ -47,22 +47,25 @@ impl Speaker {
         args: SpeakArgs,
         output: &Output,
     ) -> Result<Speaker, Vec<Diagnostic>> {
-        Speaker::within(registries, args, None, output)
+        Speaker::within(registries, args, (None, Duration::ZERO), output)
     }
 
-    /// The same for whoever wants to know soon: after `limit` everything is called off, and little is tried again.
+    /// The same for whoever wants to know soon: after `limit` everything is called off, and little is tried again. What was begun has
+    /// `linger` longer to be brought to an end, after Ctrl-C too.
     pub(crate) fn within(
         registries: &BTreeMap<String, RegistrySettings>,
         args: SpeakArgs,
-        limit: Option<Duration>,
+        (limit, linger): (Option<Duration>, Duration),
         output: &Output,
     ) -> Result<Speaker, Vec<Diagnostic>> {
         let cancelled = crate::release::interrupts();
         let flag = Arc::clone(&cancelled);
         let began = Instant::now();
+        let since: OnceLock<Instant> = OnceLock::new();
         let called_off: Cancelled = Arc::new(move || {
             let late = limit.is_some_and(|limit| began.elapsed() > limit);
-            late || flag.load(Ordering::SeqCst)
+            (late || flag.load(Ordering::SeqCst))
+                && since.get_or_init(Instant::now).elapsed() >= linger
         });
         let env = output.inputs().env;
         let mut options = ClientOptions::default();

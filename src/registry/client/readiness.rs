@@ -71,11 +71,18 @@ impl Client {
 
     /// Whether a repository takes images from us: an upload is begun, and taken back before anything is sent.
     ///
+    /// `cancelled` is whether everything is called off: then nothing is begun. What was begun is to be taken back all the same, so this
+    /// client's transport should be called off only some time later.
+    ///
     /// # Errors
     /// It does not.
-    pub fn may_write(&self, reference: &Reference) -> Result<Trial, RegistryError> {
+    pub fn may_write(
+        &self,
+        reference: &Reference,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Trial, RegistryError> {
         let remote = self.remote(reference, true);
-        let place = remote.begin()?;
+        let place = remote.begin(cancelled)?;
         Ok(match remote.take_back(place) {
             Ok(()) => Trial::TakenBack,
             // What this says of the right to write was said before. Some registries have no such request, some want the right to
@@ -86,14 +93,19 @@ impl Client {
 }
 
 impl Remote {
-    fn begin(&self) -> Result<super::url::Url, RegistryError> {
-        let begun = self.attempts(|| {
-            let mut call = self.call(&self.registry, Method::Post, super::upload::UPLOADS)?;
-            call.expected = &[202];
-            let answer = self.once(&self.registry, &call, Body::Empty)?;
-            self.place(answer)
-        });
-        begun.map_err(|kind| self.error(Method::Post, super::upload::UPLOADS, kind))
+    /// Asked once: an answer that was lost on the way may have begun an upload, and another attempt would begin a second.
+    fn begin(&self, cancelled: &dyn Fn() -> bool) -> Result<super::url::Url, RegistryError> {
+        let begun = match cancelled() {
+            true => Err(Failure::last(ErrorKind::Cancelled)),
+            false => self
+                .call(&self.registry, Method::Post, super::upload::UPLOADS)
+                .and_then(|mut call| {
+                    call.expected = &[202];
+                    let answer = self.once(&self.registry, &call, Body::Empty)?;
+                    self.place(answer)
+                }),
+        };
+        begun.map_err(|failure| self.error(Method::Post, super::upload::UPLOADS, failure.kind))
     }
 
     fn take_back(&self, place: super::url::Url) -> Result<(), Failure> {

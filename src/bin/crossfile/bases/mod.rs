@@ -70,7 +70,7 @@ pub(crate) fn ask(
     output: &Output,
 ) -> Result<Survey, Vec<Diagnostic>> {
     let settings = crate::release::registries(products)?;
-    let client = Speaker::within(&settings, speak, limit, output)?.client();
+    let client = Speaker::within(&settings, speak, (limit, Duration::ZERO), output)?.client();
     let lookup = RegistryLookup::new(move |reference: &Reference| client.repository(reference));
     Ok(Survey::of(products, &lookup))
 }

@@ -1,6 +1,8 @@
 //! `crossfile doctor`: would a release go through on this machine, part by part.
 
 mod builds;
+#[cfg(feature = "registry")]
+mod handlers;
 mod machine;
 mod project;
 #[cfg(feature = "registry")]
@@ -13,6 +15,7 @@ use crossfile::doctor::{Fix, Part, State, is_ready};
 use crossfile::{Diagnostic, WriteOptions};
 use serde::Serialize;
 
+use crate::keep::sentences;
 use crate::output::{Exit, Output, columns, count};
 use crate::release::{ResultFormat, WhatArgs};
 use project::Subject;
@@ -51,6 +54,16 @@ struct Json<'a> {
     fixed: &'a [String],
 }
 
+/// Nothing was looked at.
+#[derive(Serialize)]
+struct JsonErrors<D> {
+    version: u32,
+    ready: bool,
+    parts: [Part; 0],
+    /// Why.
+    diagnostics: Vec<D>,
+}
+
 pub(crate) fn run(args: &DoctorArgs, output: &Output) -> io::Result<Exit> {
     let interrupted = crate::release::interrupts();
     let cancelled = || interrupted.load(Ordering::SeqCst);
@@ -69,6 +82,15 @@ pub(crate) fn run(args: &DoctorArgs, output: &Output) -> io::Result<Exit> {
         Ok(looked) => looked,
         Err(problems) => {
             output.diagnostics(&problems);
+            if args.format == ResultFormat::Json {
+                let show = |path: &std::path::Path| output.show(path);
+                output.json(&JsonErrors {
+                    version: 1,
+                    ready: false,
+                    parts: [],
+                    diagnostics: problems.iter().map(|own| own.to_json(&show)).collect(),
+                })?;
+            }
             return Ok(Exit::Error);
         }
     };
@@ -121,12 +143,16 @@ fn fix(
             Fix::Generate => {
                 let command = "crossfile generate".to_string();
                 output.notice(&format!("fix: {command}"));
+                let kept = subject.keep();
                 let written = subject.write(&WriteOptions {
                     force: false,
                     prune: false,
                     cancelled,
                 });
                 output.diagnostics(&written.problems);
+                for sentence in sentences(&kept, &|path| output.show(path)) {
+                    output.progress(&sentence);
+                }
                 (command, !written.problems.iter().any(Diagnostic::is_error))
             }
             _ => continue,

@@ -9,13 +9,15 @@ use crossfile::doctor::{self, Classic, Fix, Image, Part, Runs, State, Wanted, is
 use crossfile::plan::{Goal, Options, Plan, Task};
 use crossfile::run::lower;
 use crossfile::{
-    Code, Config, Diagnostic, Located, Overrides, Place, Product, Selection, Status, WriteOptions,
-    Written,
+    Code, Config, Diagnostic, DriftInputs, Located, Overrides, Place, Product, Selection, Status,
+    WriteOptions, Written,
 };
 
 use super::DoctorArgs;
 use super::builds;
 use super::machine::{Here, PATIENCE};
+use crate::git::Git;
+use crate::keep::{Kept, keep};
 use crate::output::{Output, count};
 use crate::project::Loaded;
 use crate::release::{Asked, Opened, chosen, interrupts, said};
@@ -87,6 +89,31 @@ impl<'a> Subject<'a> {
         self.loaded.expansion.write(options)
     }
 
+    /// Keeps what writing would lose, as `generate` does.
+    pub(super) fn keep(&self) -> Vec<Kept> {
+        // What is wrong with arguments was told when they were read.
+        let overrides = self.overrides().unwrap_or_default();
+        let git = Git::default();
+        let inputs = self.output.inputs();
+        let past = DriftInputs {
+            overrides: &overrides,
+            inputs: &inputs,
+            history: Some(&git),
+            most: 0,
+        };
+        let loaded = &self.loaded;
+        keep(&loaded.project, &loaded.expansion, (false, false), &past)
+    }
+
+    fn overrides(&self) -> Option<Overrides> {
+        let what = &self.args.what;
+        let overrides = what.select.overrides(false, false).ok()?;
+        Some(Overrides {
+            locked: what.locked.then_some(true),
+            ..overrides
+        })
+    }
+
     /// Looks at everything, side by side.
     pub(super) fn look(&self) -> Result<Vec<Part>, Vec<Diagnostic>> {
         let wanted = self.wanted()?;
@@ -100,7 +127,7 @@ impl<'a> Subject<'a> {
             let registry = scope.spawn(|| registries.look());
             #[cfg(feature = "registry")]
             let bases = scope.spawn(|| self.bases());
-            let files = self.files();
+            let files = self.files(&wanted);
             // A thread that panicked has said so.
             parts.extend(machine.join().unwrap_or_else(|_| broken("program")));
             // What the programs can do does not depend on files.
@@ -123,7 +150,18 @@ impl<'a> Subject<'a> {
         });
         if !self.has_project() {
             let seen = "there is no project here: nothing is generated or pushed";
-            parts.push(Part::new("project", "", State::Skipped, seen));
+            let part = Part::new("project", "", State::Skipped, seen);
+            let overrides = self.overrides().unwrap_or_default();
+            let project = &self.loaded.project;
+            let near = project.near_templates(&overrides, &self.output.inputs());
+            parts.push(match near.first() {
+                Some(near) => {
+                    let path = self.output.show(near.place.source().path());
+                    let help = near.help.as_deref().unwrap_or_default();
+                    part.text(format!("{path}: {}; {help}", near.message))
+                }
+                None => part,
+            });
         }
         Ok(parts)
     }
@@ -178,7 +216,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Generated files, and what `lint` finds.
-    fn files(&self) -> Vec<Part> {
+    fn files(&self, wanted: &Wanted<'_>) -> Vec<Part> {
         if !self.has_project() {
             return Vec::new();
         }
@@ -222,20 +260,35 @@ impl<'a> Subject<'a> {
                         "{} not as generated now; a release writes anew",
                         count(changed, "file")
                     );
-                    Part::new("files", "", State::Warning, seen)
-                        .command("crossfile generate")
-                        .safe(Fix::Generate)
+                    let part = Part::new("files", "", State::Warning, seen);
+                    let part = part.command("crossfile generate");
+                    let mut written = outcomes
+                        .iter()
+                        .filter(|own| matches!(own.status, Status::Changed | Status::Missing));
+                    let others = written.find_map(|own| owner(&own.target));
+                    let kept = with(Status::Changed).all(|own| Git::tracks(&own.target));
+                    match (others, kept) {
+                        // Files of root's in somebody's folder would be in their way.
+                        (Some(owner), _) => part
+                            .text("the folder is another's, to whom the files should belong")
+                            .command(format!("sudo -u '#{owner}' crossfile generate")),
+                        (None, true) => part.safe(Fix::Generate),
+                        // Nothing would have what somebody may have written there.
+                        (None, false) => part.text(
+                            "no commit has them: what was edited by hand is lost; `crossfile generate --diff` shows it",
+                        ),
+                    }
                 }
             });
         }
         if let Some(Ok(plan)) = &self.plan {
             parts.extend(builds::builds(self, plan));
         }
-        parts.extend(self.lint());
+        parts.extend(self.lint(wanted));
         parts
     }
 
-    fn lint(&self) -> Vec<Part> {
+    fn lint(&self, wanted: &Wanted<'_>) -> Vec<Part> {
         let lint = self.loaded.project.lint(&Selection {
             arches: self.args.what.select.arches(),
             out_dir: None,
@@ -244,8 +297,11 @@ impl<'a> Subject<'a> {
             .diagnostics
             .iter()
             .partition(|found| found.code == Code::MissingHandler);
-        let mut parts = Vec::new();
-        if let Some(first) = handlers.first() {
+        #[cfg(feature = "registry")]
+        let mut parts = super::handlers::look(self, wanted);
+        #[cfg(not(feature = "registry"))]
+        let (mut parts, _) = (Vec::new(), wanted);
+        if let Some(first) = handlers.first().filter(|_| parts.is_empty()) {
             let seen = format!(
                 "{}: {}",
                 self.output.show(first.place.source().path()),
@@ -371,6 +427,21 @@ impl<'a> Subject<'a> {
         }
         parts
     }
+}
+
+/// Whose the folder of a file is, where whoever asks is root and it is not root's.
+#[cfg(unix)]
+fn owner(file: &std::path::Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    let mut above = file.ancestors().skip(1);
+    let found = above.find_map(|folder| folder.metadata().ok())?;
+    let is_anothers = rustix::process::geteuid().is_root() && found.uid() != 0;
+    is_anothers.then_some(found.uid())
+}
+
+#[cfg(not(unix))]
+fn owner(_: &std::path::Path) -> Option<u32> {
+    None
 }
 
 /// A part whose look went wrong by our own fault.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossfile::Diagnostic;
 use crossfile::doctor::registry::{Reads, credentials, reached, unreachable, write};
-use crossfile::doctor::{Part, clock};
+use crossfile::doctor::{Part, State, clock};
 use crossfile::parallel::side_by_side;
 use crossfile::plan::{Plan, Task};
 use crossfile::registry::{Reference, default_files};
@@ -17,8 +17,15 @@ use crate::registry::Speaker;
 /// How long all of what registries are asked may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a question to write may go on after that, or after Ctrl-C: what was begun in a registry is taken back.
+const LINGER: Duration = Duration::from_secs(3);
+
 pub(super) struct Registries {
     speaker: Speaker,
+    /// Who asks to write.
+    writer: Speaker,
+    /// Since when registries are asked.
+    began: Instant,
     /// Repositories by their registry.
     repositories: BTreeMap<String, Vec<Reference>>,
     backend: String,
@@ -29,12 +36,11 @@ pub(super) struct Registries {
 impl Registries {
     pub(super) fn new(subject: &Subject<'_>) -> Result<Registries, Vec<Diagnostic>> {
         let settings = crate::release::registries(&subject.loaded.products)?;
-        let speaker = Speaker::within(
-            &settings,
-            subject.args.speak,
-            Some(PATIENCE),
-            subject.output,
-        )?;
+        let speaker = |linger: Duration| {
+            let within = (Some(PATIENCE), linger);
+            Speaker::within(&settings, subject.args.speak, within, subject.output)
+        };
+        let (speaker, writer) = (speaker(Duration::ZERO)?, speaker(LINGER)?);
         let plan = subject.plan.as_ref().and_then(|plan| plan.as_ref().ok());
         let mut repositories: BTreeMap<String, Vec<Reference>> = BTreeMap::new();
         for reference in plan.map(pushed).unwrap_or_default() {
@@ -56,6 +62,8 @@ impl Registries {
             .any(has);
         Ok(Registries {
             speaker,
+            writer,
+            began: Instant::now(),
             repositories,
             backend: subject.backend().to_string(),
             dockers: default_files(&env)
@@ -69,6 +77,11 @@ impl Registries {
         let hosts: Vec<(&String, &Vec<Reference>)> = self.repositories.iter().collect();
         let parts = side_by_side(&hosts, |(host, repositories)| self.host(host, repositories));
         parts.into_iter().flatten().collect()
+    }
+
+    /// Whether nothing more is to be begun.
+    fn is_late(&self) -> bool {
+        self.speaker.is_cancelled() || self.began.elapsed() > PATIENCE
     }
 
     fn host(&self, host: &str, repositories: &[Reference]) -> Vec<Part> {
@@ -97,7 +110,12 @@ impl Registries {
             Err(error) => {
                 parts.push(unreachable(host, &error));
                 parts.extend(repositories.iter().map(|reference| {
-                    credentials(&reference.name(), &found(reference), (false, None), &reads)
+                    unasked(credentials(
+                        &reference.name(),
+                        &found(reference),
+                        (false, None),
+                        &reads,
+                    ))
                 }));
                 return parts;
             }
@@ -109,7 +127,8 @@ impl Registries {
         let asked = side_by_side(repositories, |reference| {
             let name = reference.name();
             let found = found(reference);
-            let trial = client.may_write(reference);
+            let writer = self.writer.client();
+            let trial = writer.may_write(reference, &|| self.is_late());
             let wants = (greeting.wants_credentials, Some(trial.is_ok()));
             [
                 credentials(&name, &found, wants, &reads),
@@ -118,6 +137,17 @@ impl Registries {
         });
         parts.extend(asked.into_iter().flatten());
         parts
+    }
+}
+
+/// Credentials for a registry that does not answer: whether it would ask for any is not known.
+fn unasked(part: Part) -> Part {
+    match part.state {
+        State::Warning => {
+            let seen = "there are none; whether the registry asks for any is not known";
+            Part::new(part.part, part.name, State::Skipped, seen)
+        }
+        _ => part,
     }
 }
 
