@@ -55,7 +55,7 @@ fn unknown(instruction: &Instruction, global: &[&str]) -> Option<String> {
             let (platform, _) = instruction.flag("platform")?;
             let declared = |name: &str| {
                 let named = |own: &&str| own.split('=').next() == Some(name);
-                global.iter().any(|own| named(&own))
+                global.iter().any(named)
             };
             let asked = AUTOMATIC.iter().find(|name| platform.contains(**name));
             let asked = asked.filter(|name| !declared(name))?;

@@ -151,7 +151,7 @@ impl Transport for Http {
         if self.is_cancelled() {
             return Err(TransportError::Cancelled);
         }
-        let agent = self.ways.to(request.url);
+        let (agent, proxy) = self.ways.to(request.url);
         let method = match request.method {
             Method::Get => http::Method::GET,
             Method::Head => http::Method::HEAD,
@@ -180,7 +180,7 @@ impl Transport for Http {
         let answer = match sent {
             Ok(answer) => answer,
             Err(_) if self.is_cancelled() => return Err(TransportError::Cancelled),
-            Err(error) => return Err(meant(&error)),
+            Err(error) => return Err(by_way_of(proxy, &error)),
         };
         let (head, body) = answer.into_parts();
         let fields = head.headers.iter();
@@ -238,6 +238,22 @@ impl<R: Read> Read for Content<R> {
                 None => error,
             }
         })
+    }
+}
+
+/// What an error means where a proxy may be what does not answer.
+fn by_way_of(proxy: Option<&str>, error: &Error) -> TransportError {
+    let said = meant(error);
+    let Some(name) = proxy else { return said };
+    match said {
+        TransportError::Broken(what) => {
+            TransportError::Broken(format!("by way of the proxy that {name} names: {what}"))
+        }
+        // What is wrong with TLS is the registry's affair.
+        TransportError::Refused(what) if what.contains("no host of this name") => {
+            TransportError::Refused(format!("by way of the proxy that {name} names: {what}"))
+        }
+        other => other,
     }
 }
 

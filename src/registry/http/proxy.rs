@@ -128,16 +128,19 @@ impl Ways {
         all.into_iter().flatten().cloned().collect()
     }
 
-    /// The way to an address.
-    pub(super) fn to(&self, url: &str) -> &Agent {
+    /// The way to an address, and the variable that names the proxy on it.
+    pub(super) fn to(&self, url: &str) -> (&Agent, Option<&'static str>) {
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         let proxy = match scheme {
-            "https" => self.https.as_ref(),
-            _ => self.http.as_ref(),
+            "https" => self.https.as_ref().zip(Some("HTTPS_PROXY")),
+            _ => self.http.as_ref().zip(Some("HTTP_PROXY")),
         };
         let proxy = proxy.filter(|_| !self.proxies.spare(authority));
-        proxy.unwrap_or(&self.straight)
+        match proxy {
+            Some((agent, name)) => (agent, Some(name)),
+            None => (&self.straight, None),
+        }
     }
 }
 
