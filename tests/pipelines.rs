@@ -39,15 +39,38 @@ type Service = fn(&Site, &Event, &mut Ran) -> Result<(), String>;
 /// A project whose pipeline runs for a pull request, which must leave nothing in the registry, then for a commit, which makes an
 /// index that runs everywhere, then for another, which has caches; and one whose files drifted, which must not get to a builder.
 fn runs(name: &str, service: Service, folder: &str, docker: Docker, more: &str, by_digest: bool) {
+    runs_with(name, service, folder, docker, more, by_digest, false);
+}
+
+/// `handlers`: the Dockerfiles copy handlers of QEMU's, which are locked, and lie in no commit.
+fn runs_with(
+    name: &str,
+    service: Service,
+    folder: &str,
+    docker: Docker,
+    more: &str,
+    by_digest: bool,
+    handlers: bool,
+) {
     let Some(lab) = Lab::new(name) else {
         return;
     };
     let word = name.to_string();
     lab.settings(ARCHES, more);
     lab.template(&word);
+    if handlers {
+        let copy = "{{#if cross}}\nCOPY qemu-{{qemu_arch}}-static /usr/bin/\n{{/if}}\nRUN echo";
+        let template = lab.scratch.read("Dockerfile.cross");
+        lab.scratch
+            .write("Dockerfile.cross", template.replace("RUN echo", copy));
+    }
     let service_name = name.split('-').next().unwrap();
     let site = Site::new(&lab, docker, folder);
     site.crossfile(&["generate"]).succeeds();
+    if handlers {
+        site.crossfile(&["qemu", "fetch"]).succeeds();
+        site.remove_handlers();
+    }
     site.crossfile(&["ci", service_name]).succeeds();
     let again = site.crossfile(&["ci", service_name]).succeeds();
     assert!(
@@ -72,6 +95,7 @@ fn runs(name: &str, service: Service, folder: &str, docker: Docker, more: &str, 
         true => assert_eq!(pushed, ["latest"]),
         false => assert_eq!(pushed.len(), ARCHES.len() + 1, "{pushed:?}"),
     }
+    assert_eq!(handlers, ran.text().contains("crossfile qemu fetch"));
     let before = lab.entries("latest");
     service(&site, &Event::Push, &mut ran).unwrap();
     if by_digest {
@@ -156,7 +180,7 @@ fn what_settings_say_is_never_evaluated_by_github() {
         assert_eq!(job["defaults"]["run"]["working-directory"], ODD_FOLDER);
         assert_eq!(
             filled(&job["steps"][2]["run"]),
-            "echo '${{ github.token }}' }} # : \"x\"\n  indented\n${{ x }}\n- [a]: *b\necho \"$HOME/.crossfile/bin\" >>\"$GITHUB_PATH\"\n"
+            "mkdir -p \"$HOME/.crossfile/bin\"\necho '${{ github.token }}' }} # : \"x\"\n  indented\n${{ x }}\n- [a]: *b\necho \"$HOME/.crossfile/bin\" >>\"$GITHUB_PATH\"\n"
         );
     }
     let on = &workflow["on"]["push"]["branches"];
@@ -187,7 +211,7 @@ fn what_settings_say_reaches_shells_and_gitlab_as_it_is() {
     assert_eq!(gitlab["build amd64"]["tags"][0], "- '\" #");
     let before = gitlab["default"]["before_script"].as_array().unwrap();
     let travis = yaml::read(&scratch.read(".travis.yml"));
-    assert_eq!(travis["install"][1], "  indented\n${{ x }}\n");
+    assert_eq!(travis["install"][2], "  indented\n${{ x }}\n");
     for change in [before.last().unwrap(), &travis["before_install"][1]] {
         let script = format!("{}\nbasename \"$PWD\"", change.as_str().unwrap());
         let run = scratch.program("sh", &["-euc", &script]).succeeds();
@@ -224,6 +248,80 @@ fn a_pipeline_depends_on_nothing_but_the_project() {
         let other = support::Run::from(command.output().unwrap()).succeeds();
         assert_eq!(plain.stdout, other.stdout, "{service}");
     }
+}
+
+#[test]
+fn github_fetches_handlers() {
+    let name = "github-handlers";
+    runs_with(name, github::run, "", Docker::New, "", true, true);
+}
+
+#[test]
+fn gitlab_fetches_handlers_in_a_folder() {
+    let name = "gitlab-handlers";
+    runs_with(name, gitlab::run, "an app", Docker::New, "", true, true);
+}
+
+#[test]
+fn travis_fetches_handlers() {
+    let name = "travis-handlers";
+    runs_with(name, travis::run, "", Docker::New, "", false, true);
+}
+
+const BUILDCTL: &str = "backend = \"buildctl\"\n";
+
+#[test]
+fn github_brings_buildctl() {
+    runs(
+        "github-buildctl",
+        github::run,
+        "",
+        Docker::New,
+        BUILDCTL,
+        true,
+    );
+}
+
+#[test]
+fn gitlab_brings_buildctl() {
+    runs(
+        "gitlab-buildctl",
+        gitlab::run,
+        "",
+        Docker::New,
+        BUILDCTL,
+        true,
+    );
+}
+
+#[test]
+fn travis_brings_buildctl() {
+    runs(
+        "travis-buildctl",
+        travis::run,
+        "",
+        Docker::New,
+        BUILDCTL,
+        false,
+    );
+}
+
+#[test]
+fn github_brings_buildah() {
+    let more = "backend = \"buildah\"\n";
+    runs("github-buildah", github::run, "", Docker::New, more, false);
+}
+
+#[test]
+fn gitlab_brings_buildah() {
+    let more = "backend = \"buildah\"\n";
+    runs("gitlab-buildah", gitlab::run, "", Docker::New, more, false);
+}
+
+#[test]
+fn travis_brings_buildah() {
+    let more = "backend = \"buildah\"\n";
+    runs("travis-buildah", travis::run, "", Docker::New, more, false);
 }
 
 #[test]
@@ -290,9 +388,9 @@ fn the_action_installs_registers_and_runs() {
     let mut ran = Ran::default();
     let inputs = [
         ("working-directory", "sub dir"),
-        ("args", "plan --matrix"),
+        ("args", "plan\n--matrix\n"),
         // This machine's own: nothing is changed by it.
-        ("qemu", "amd64"),
+        ("qemu", "amd64\namd64"),
     ];
     let outputs = github::action(&scratch, &action, &inputs, &mut ran).unwrap();
     let matrix: serde_json::Value = serde_json::from_str(outputs["stdout"].trim()).unwrap();
@@ -309,6 +407,13 @@ fn the_action_installs_registers_and_runs() {
             Err("missing"),
         ),
         (vec![("version", "0.1.0"), ("args", "")], Ok(())),
+        // A name is looked for on PATH, and a path is a path.
+        (vec![("bin", "true"), ("args", "")], Ok(())),
+        (
+            vec![("bin", "./no-such-program"), ("args", "")],
+            Err("no-such-program"),
+        ),
+        (vec![("bin", "no-such-program"), ("args", "")], Err("exit 1")),
     ] {
         let done = github::action(&scratch, &action, &inputs, &mut ran);
         match (done, wanted) {

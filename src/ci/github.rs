@@ -4,7 +4,7 @@
 //! nothing that somebody writes into crossfile.toml is evaluated by GitHub.
 
 use super::yaml::{Entry, Node, entry, lines, texts, write as yaml};
-use super::{Job, Login, Pipeline, runners};
+use super::{Job, Login, Pipeline, Tools, runners};
 
 /// The actions that are used, each by its commit. The version is for people, and for programs that propose newer ones.
 const CHECKOUT: Action = Action {
@@ -55,6 +55,8 @@ pub(super) fn write(pipeline: &Pipeline) -> String {
         entry("name", "crossfile"),
         entry("on", on).apart(),
         entry("permissions", Node::Map(Vec::new())).apart(),
+        // Runners with Windows would take another.
+        entry("defaults", vec![entry("run", vec![entry("shell", "bash")])]).apart(),
         entry(
             "concurrency",
             vec![
@@ -99,9 +101,12 @@ fn uses(action: &Action, with: Vec<Entry>) -> Node {
 }
 
 /// What is kept from run to run. A release from a tag of git takes nothing that another run left.
-fn cache(mut with: Vec<Entry>) -> Node {
-    with.push(entry("lookup-only", "${{ github.ref_type == 'tag' }}"));
-    uses(&CACHE, with)
+fn cache(with: Vec<Entry>) -> Node {
+    Node::Map(vec![
+        entry("if", "github.ref_type != 'tag'"),
+        entry("uses", CACHE.uses).behind(CACHE.version),
+        entry("with", with),
+    ])
 }
 
 fn run(name: &str, commands: &[String]) -> Node {
@@ -194,7 +199,15 @@ fn build(pipeline: &Pipeline) -> Vec<Entry> {
     if some_optional {
         more.push(entry("continue-on-error", "${{ matrix.optional }}"));
     }
-    more.push(entry("env", vec![entry("ARCH", "${{ matrix.arch }}")]));
+    let mut env = vec![entry("CROSSFILE_ARCH", "${{ matrix.arch }}")];
+    env.extend(
+        pipeline
+            .tools
+            .variables(false)
+            .iter()
+            .map(|(name, value)| entry(name, *value)),
+    );
+    more.push(entry("env", env));
 
     let mut steps = begin(pipeline);
     if pipeline.caches {
@@ -215,7 +228,7 @@ fn build(pipeline: &Pipeline) -> Vec<Entry> {
         let commands = [
             format!("sudo {}", Pipeline::APT_UPDATE),
             format!("sudo {} qemu-user-static", Pipeline::APT_INSTALL),
-            "sudo \"$(command -v crossfile)\" qemu register \"$ARCH\"".to_string(),
+            "sudo \"$(command -v crossfile)\" qemu register \"$CROSSFILE_ARCH\"".to_string(),
         ];
         steps.push(run_if(
             "Have QEMU run its programs",
@@ -223,45 +236,55 @@ fn build(pipeline: &Pipeline) -> Vec<Entry> {
             &commands,
         ));
     }
-    if pipeline.starts_buildkit {
-        steps.push(run(
-            "Start BuildKit",
-            &[Pipeline::START_BUILDKIT.to_string()],
+    if pipeline.tools == Tools::Buildctl {
+        let commands = [Pipeline::START_BUILDX, Pipeline::USE_BUILDX];
+        steps.push(run_if(
+            "Start a builder that pushes nothing",
+            "github.event_name == 'pull_request'",
+            &commands.map_strings(),
         ));
     }
+    steps.extend(tools(pipeline));
+    if pipeline.handlers {
+        steps.push(run("Fetch QEMU's handlers", &[Pipeline::FETCH.to_string()]));
+    }
     steps.extend(logins(pipeline, Some(PUSHES)));
-    match pipeline.by_digest {
+    match pipeline.push_builds() {
         true => {
             steps.push(run_if(
                 "Build",
                 "github.event_name == 'pull_request'",
                 &[pipeline.build()],
             ));
-            steps.push(run_if(
-                "Build and push by digest",
-                PUSHES,
-                &[pipeline.push(DIGESTS)],
-            ));
-            let mut upload = vec![
-                entry("name", "Hand the digests on"),
-                entry("if", PUSHES),
-                entry("uses", UPLOAD.uses).behind(UPLOAD.version),
-            ];
-            upload.push(entry(
-                "with",
-                vec![
-                    entry("name", "digests-${{ matrix.arch }}"),
-                    entry("path", "${{ runner.temp }}/digests/*.json"),
-                    entry("if-no-files-found", "error"),
-                    entry("retention-days", Node::Raw("1")),
-                ],
-            ));
-            steps.push(Node::Map(upload));
+            let name = match pipeline.by_digest {
+                true => "Build and push by digest",
+                false => "Build and push",
+            };
+            steps.push(run_if(name, PUSHES, &[pipeline.push(DIGESTS)]));
         }
         false => {
             steps.push(run("Build", &[pipeline.build()]));
             steps.push(run_if("Push", PUSHES, &[pipeline.push(DIGESTS)]));
         }
+    }
+    if pipeline.by_digest {
+        let mut upload = vec![
+            entry("name", "Hand the digests on"),
+            entry("if", PUSHES),
+            entry("uses", UPLOAD.uses).behind(UPLOAD.version),
+        ];
+        upload.push(entry(
+            "with",
+            vec![
+                entry("name", "digests-${{ matrix.arch }}"),
+                entry("path", "${{ runner.temp }}/digests/*.json"),
+                entry("if-no-files-found", "error"),
+                // A job that runs again has pushed again.
+                entry("overwrite", true),
+                entry("retention-days", Node::Raw("1")),
+            ],
+        ));
+        steps.push(Node::Map(upload));
     }
     let runner = ("${{ matrix.runner }}", pushes_to_github(pipeline));
     job(
@@ -272,6 +295,38 @@ fn build(pipeline: &Pipeline) -> Vec<Entry> {
         more,
         steps,
     )
+}
+
+/// What makes the backend work.
+fn tools(pipeline: &Pipeline) -> Option<Node> {
+    Some(match pipeline.tools {
+        Tools::Nothing => return None,
+        Tools::Buildx => run(
+            "Start BuildKit",
+            &[
+                Pipeline::START_BUILDX.to_string(),
+                Pipeline::USE_BUILDX.to_string(),
+            ],
+        ),
+        Tools::Buildctl => run_if(
+            "Start BuildKit",
+            PUSHES,
+            &Pipeline::START_BUILDKIT.map_strings(),
+        ),
+        Tools::Package(name) => run(&format!("Install {name}"), &package(name)),
+    })
+}
+
+/// Of a package of the machine's distribution.
+fn package(name: &str) -> [String; 2] {
+    [
+        format!("sudo {}", Pipeline::APT_UPDATE),
+        format!(
+            "sudo {} {name} {}",
+            Pipeline::APT_INSTALL,
+            Pipeline::WITH_BUILDAH
+        ),
+    ]
 }
 
 fn point(job: &Job, pipeline: &Pipeline, some_optional: bool) -> Node {
@@ -307,6 +362,9 @@ fn merge(pipeline: &Pipeline) -> Vec<Entry> {
                 entry("merge-multiple", true),
             ],
         ));
+    }
+    if let Tools::Package(_) = pipeline.tools {
+        steps.extend(tools(pipeline));
     }
     steps.extend(logins(pipeline, None));
     let names = ["Make the index", "Prove it"];

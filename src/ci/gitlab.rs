@@ -4,7 +4,7 @@
 //! build contexts are, so it is moved out of there first and back at the end.
 
 use super::yaml::{Entry, Node, entry, lines, texts, write as yaml};
-use super::{Job, Login, Pipeline, quoted, runners};
+use super::{Job, Login, Pipeline, Tools, quoted, runners};
 
 const DIGESTS: &str = "$CI_PROJECT_DIR/.crossfile-digests";
 const PUSHES: &str = "[ \"$CI_PIPELINE_SOURCE\" != merge_request_event ]";
@@ -24,7 +24,7 @@ pub(super) fn write(pipeline: &Pipeline) -> String {
         entry("workflow", vec![entry("rules", rules)]).apart(),
         entry("default", defaults(pipeline)).apart(),
         entry("check", check(pipeline)).apart(),
-        entry(".docker", docker()).apart(),
+        entry(".docker", docker(pipeline)).apart(),
         entry(".build", build(pipeline)).apart(),
     ];
     for own in &pipeline.jobs {
@@ -104,14 +104,21 @@ fn check(pipeline: &Pipeline) -> Vec<Entry> {
 }
 
 /// What speaks to Docker.
-fn docker() -> Vec<Entry> {
-    let variables = vec![
+fn docker(pipeline: &Pipeline) -> Vec<Entry> {
+    let mut variables = vec![
         entry("DOCKER_HOST", "tcp://docker:2376"),
         entry("DOCKER_TLS_CERTDIR", "/certs"),
         entry("DOCKER_TLS_VERIFY", "1"),
         entry("DOCKER_CERT_PATH", "/certs/client"),
         entry("DEBIAN_FRONTEND", "noninteractive"),
     ];
+    variables.extend(
+        pipeline
+            .tools
+            .variables(true)
+            .iter()
+            .map(|(name, value)| entry(name, *value)),
+    );
     vec![
         entry("services", texts(["docker:28-dind"])),
         entry("variables", variables),
@@ -121,7 +128,12 @@ fn docker() -> Vec<Entry> {
 /// Waits for the daemon: it makes its certificates first.
 const WAIT: &str = "timeout 60 sh -c 'until docker info >/dev/null 2>&1; do sleep 1; done'";
 
-fn tools(more: &str) -> Vec<String> {
+fn tools(tools: Tools, is_last: bool) -> Vec<String> {
+    let more = match tools {
+        Tools::Buildx | Tools::Buildctl if !is_last => " docker-buildx".to_string(),
+        Tools::Package(name) => format!(" {name} {}", Pipeline::WITH_BUILDAH),
+        _ => String::new(),
+    };
     vec![
         Pipeline::APT_UPDATE.to_string(),
         format!("{} docker-cli{more}", Pipeline::APT_INSTALL),
@@ -130,20 +142,30 @@ fn tools(more: &str) -> Vec<String> {
 }
 
 fn build(pipeline: &Pipeline) -> Vec<Entry> {
-    let mut script = tools(match pipeline.starts_buildkit {
-        true => " docker-buildx",
-        false => "",
-    });
+    let mut script = tools(pipeline.tools, false);
     if pipeline.is_emulated() {
         script.push(format!(
-            "if [ -n \"$QEMU\" ]; then\n  {} qemu-user-static\n  crossfile qemu register \"$ARCH\"\nfi",
+            "if [ -n \"$CROSSFILE_QEMU\" ]; then\n  {} qemu-user-static\n  crossfile qemu register \"$CROSSFILE_ARCH\"\nfi",
             Pipeline::APT_INSTALL
         ));
     }
-    if pipeline.starts_buildkit {
-        // buildx takes certificates from a context alone.
-        script.push("docker context create crossfile-docker".to_string());
-        script.push(format!("{} crossfile-docker", Pipeline::START_BUILDKIT));
+    match pipeline.tools {
+        Tools::Buildx => {
+            // buildx takes certificates from a context alone.
+            script.push("docker context create crossfile-docker".to_string());
+            script.push(format!("{} crossfile-docker", Pipeline::START_BUILDX));
+            script.push(Pipeline::USE_BUILDX.to_string());
+        }
+        Tools::Buildctl => script.push(format!(
+            "if {PUSHES}; then\n  {}\nelse\n  docker context create crossfile-docker\n  {} crossfile-docker\n  {}\nfi",
+            Pipeline::START_BUILDKIT.join("\n  "),
+            Pipeline::START_BUILDX,
+            Pipeline::USE_BUILDX
+        )),
+        Tools::Package(_) | Tools::Nothing => {}
+    }
+    if pipeline.handlers {
+        script.push(Pipeline::FETCH.to_string());
     }
     if pipeline.caches {
         script.extend(Pipeline::TURN_CACHE.iter().map(|line| (*line).to_string()));
@@ -152,7 +174,7 @@ fn build(pipeline: &Pipeline) -> Vec<Entry> {
     pushing.push(pipeline.push(DIGESTS));
     let pushing: Vec<String> = pushing.iter().map(|line| format!("  {line}")).collect();
     let pushing = pushing.join("\n");
-    script.push(match pipeline.by_digest {
+    script.push(match pipeline.push_builds() {
         true => format!(
             "if {PUSHES}; then\n{pushing}\nelse\n  {}\nfi",
             pipeline.build()
@@ -175,9 +197,9 @@ fn build(pipeline: &Pipeline) -> Vec<Entry> {
 }
 
 fn job(job: &Job) -> Vec<Entry> {
-    let mut variables = vec![entry("ARCH", escaped(&job.arch))];
+    let mut variables = vec![entry("CROSSFILE_ARCH", escaped(&job.arch))];
     if let Some(qemu) = &job.runner.qemu {
-        variables.push(entry("QEMU", escaped(qemu)));
+        variables.push(entry("CROSSFILE_QEMU", escaped(qemu)));
     }
     let mut entries = vec![
         entry("extends", ".build"),
@@ -196,7 +218,7 @@ fn escaped(text: &str) -> String {
 }
 
 fn merge(pipeline: &Pipeline) -> Vec<Entry> {
-    let mut script = tools("");
+    let mut script = tools(pipeline.tools, true);
     script.extend(logins(pipeline));
     script.extend(pipeline.merge(DIGESTS));
     vec![

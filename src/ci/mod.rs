@@ -18,10 +18,13 @@ use std::path::PathBuf;
 use crate::arch::ArchName;
 use crate::config::{CiSettings, Config, ServiceSettings};
 use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::dockerfile::instructions;
 use crate::document::Located;
+use crate::lint::is_handler;
 use crate::outcome::{Outcome, Status};
 use crate::plan::{Plan, Task};
 use crate::project::Product;
+use crate::read;
 use crate::reference::Parts;
 use crate::write::Look;
 
@@ -98,6 +101,42 @@ struct Login {
     password: Option<String>,
 }
 
+/// What a backend needs beside docker, which every machine of a service has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tools {
+    /// Nothing that a pipeline can bring.
+    Nothing,
+    /// A builder for buildx.
+    Buildx,
+    /// A BuildKit, and its own client.
+    Buildctl,
+    /// A package of this name.
+    Package(&'static str),
+}
+
+impl Tools {
+    fn of(backend: &str) -> Tools {
+        match backend {
+            "buildx" => Tools::Buildx,
+            "buildctl" => Tools::Buildctl,
+            "buildah" => Tools::Package("buildah"),
+            "podman" => Tools::Package("podman"),
+            _ => Tools::Nothing,
+        }
+    }
+
+    /// The variables that builds need, of which the last two are for machines on which everything is in a container.
+    fn variables(self, in_container: bool) -> &'static [(&'static str, &'static str)] {
+        match (self, in_container) {
+            (Tools::Buildctl, _) => &[("BUILDKIT_HOST", "docker-container://crossfile-buildkit")],
+            (Tools::Package(_), true) => {
+                &[("BUILDAH_ISOLATION", "chroot"), ("STORAGE_DRIVER", "vfs")]
+            }
+            _ => &[],
+        }
+    }
+}
+
 /// What a project is built by.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
@@ -110,8 +149,10 @@ pub struct Pipeline {
     by_digest: bool,
     /// What commands that build get: `--backend buildx`.
     flags: String,
-    /// Whether BuildKit has to be started for buildx.
-    starts_buildkit: bool,
+    /// What that backend needs.
+    tools: Tools,
+    /// Whether some Dockerfile copies a handler of QEMU's from its context.
+    handlers: bool,
     /// Whether the builder's cache can be kept in a folder.
     caches: bool,
     install: Option<Vec<String>>,
@@ -226,7 +267,8 @@ impl Pipeline {
                 Some(_) => String::new(),
                 None => format!(" --backend {name}"),
             },
-            starts_buildkit: name == "buildx",
+            tools: Tools::of(name),
+            handlers: subject.products.iter().any(copies_handlers),
             caches: is_buildkit && subject.products.iter().any(own_cache),
             install: texts(&config.ci.install),
             branches: texts(&config.ci.branches).unwrap_or_else(|| vec!["main".to_string()]),
@@ -243,6 +285,52 @@ impl Pipeline {
             Service::Travis => travis::write(self),
         };
         format!("{}\n{body}", self.header())
+    }
+
+    /// What has to be set up once at the service, and what is taken for granted: sentences for whoever had it written.
+    pub fn set_up(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        if self.install.is_none() {
+            said.push(format!(
+                "it installs crossfile {} from crates.io; `[ci] install` in crossfile.toml says another way",
+                env!("CARGO_PKG_VERSION")
+            ));
+        }
+        let title = self.service.title();
+        for login in &self.logins {
+            let host = &login.host;
+            said.push(match (&login.user, &login.password) {
+                (Some(user), Some(password)) => {
+                    format!("to set up once at {title}: the secrets `{user}` and `{password}`, which open {host}")
+                }
+                _ => format!("{title} itself opens {host}: no secret has to be set up for it"),
+            });
+            if is_loopback(host) {
+                said.push(format!(
+                    "no machine of {title} reaches {host}: `image` in crossfile.toml names this machine's registry"
+                ));
+            }
+        }
+        let names = |what: &str, names: &[String]| match names {
+            [] => None,
+            names => Some(format!("{what} `{}`", names.join("`, `"))),
+        };
+        let branches = names("commits to the branches", &self.branches);
+        let tags = names("the tags", &self.git_tags);
+        let released: Vec<String> = branches.into_iter().chain(tags).collect();
+        said.push(match released.is_empty() {
+            true => "nothing is released: `[ci]` names no branch and no tag of git".to_string(),
+            false => format!("released are {}", released.join(" and ")),
+        });
+        if self.handlers {
+            let sentence = "QEMU's handlers are fetched before each build: commit crossfile.lock, as `crossfile qemu fetch` wrote it";
+            said.push(sentence.to_string());
+        }
+        if !self.by_digest && self.jobs.iter().any(|job| job.optional) {
+            let sentence = "images go by tags: where the build of an optional architecture fails, its image of an earlier run stays in the index";
+            said.push(sentence.to_string());
+        }
+        said
     }
 
     fn header(&self) -> String {
@@ -267,11 +355,15 @@ impl Pipeline {
 
     fn install(&self) -> Vec<String> {
         let version = env!("CARGO_PKG_VERSION");
-        self.install.clone().unwrap_or_else(|| {
+        let own = self.install.clone().unwrap_or_else(|| {
+            // Not in the repository: its rust-toolchain.toml and .cargo/config.toml are for other programs.
             vec![format!(
-                "cargo install --locked --root \"$HOME/.crossfile\" crossfile@{version}"
+                "(cd \"$HOME\" && cargo install --locked --root \"$HOME/.crossfile\" crossfile@{version})"
             )]
-        })
+        });
+        let mut lines = vec!["mkdir -p \"$HOME/.crossfile/bin\"".to_string()];
+        lines.extend(own);
+        lines
     }
 
     /// What proves that generated files are right. The last runs at the top of the repository.
@@ -291,8 +383,21 @@ impl Pipeline {
 
     const APT_UPDATE: &str = "apt-get update";
     const APT_INSTALL: &str = "apt-get install --yes --no-install-recommends";
-    const START_BUILDKIT: &str =
-        "docker buildx create --name crossfile --driver docker-container --use";
+    /// A machine of one's own may have the builder of the run before.
+    const START_BUILDX: &str = "docker buildx inspect crossfile >/dev/null 2>&1 || docker buildx create --name crossfile --driver docker-container";
+    const USE_BUILDX: &str = "docker buildx use crossfile";
+
+    /// BuildKit in a container, and its client out of the same image.
+    const START_BUILDKIT: [&str; 2] = [
+        "docker start crossfile-buildkit >/dev/null 2>&1 || docker run --detach --privileged --name crossfile-buildkit moby/buildkit:v0.23.2",
+        "docker cp crossfile-buildkit:/usr/bin/buildctl \"$HOME/.crossfile/bin/\"",
+    ];
+
+    /// What a package of buildah or podman leaves to recommendations, and a build needs: a runtime, and a network without root.
+    const WITH_BUILDAH: &str = "crun slirp4netns uidmap";
+
+    /// Puts the handlers of `$CROSSFILE_ARCH` where its Dockerfiles copy them from; where they copy none, it does nothing.
+    const FETCH: &str = "crossfile qemu fetch \"$CROSSFILE_ARCH\"";
 
     /// What was put away by the last run becomes what is taken from: so the cache holds what one run used, and no more.
     const TURN_CACHE: &[&str] = &[
@@ -309,18 +414,31 @@ impl Pipeline {
         }
     }
 
+    /// The build of a pull request, which pushes nothing. buildctl keeps no images, so that its builds push: buildx builds there.
     fn build(&self) -> String {
         let (flags, cache) = (&self.flags, self.cache_flags());
-        format!("crossfile build{flags} --arch \"$ARCH\"{cache}")
+        let flags = match self.tools {
+            Tools::Buildctl => " --backend buildx",
+            _ => flags,
+        };
+        format!("crossfile build{flags} --arch \"$CROSSFILE_ARCH\"{cache}")
+    }
+
+    /// Whether what is pushed is built by the same command.
+    fn push_builds(&self) -> bool {
+        self.by_digest || self.tools == Tools::Buildctl
     }
 
     fn push(&self, folder: &str) -> String {
         let (flags, cache) = (&self.flags, self.cache_flags());
         match self.by_digest {
             true => format!(
-                "crossfile push{flags} --arch \"$ARCH\"{cache} --by-digest \"{folder}/$ARCH.json\""
+                "crossfile push{flags} --arch \"$CROSSFILE_ARCH\"{cache} --by-digest \"{folder}/$CROSSFILE_ARCH.json\""
             ),
-            false => format!("crossfile push{flags} --arch \"$ARCH\""),
+            false if self.push_builds() => {
+                format!("crossfile push{flags} --arch \"$CROSSFILE_ARCH\"{cache}")
+            }
+            false => format!("crossfile push{flags} --arch \"$CROSSFILE_ARCH\""),
         }
     }
 
@@ -352,19 +470,55 @@ impl Pipeline {
 const BEFORE: &str = "# Generated from ";
 const AFTER: &str = " by crossfile. Do not edit; to make it again: ";
 
+/// The command that wrote a pipeline, where crossfile did.
+fn written_by(text: &str) -> Option<&str> {
+    let line = text.lines().next()?.strip_prefix(BEFORE)?;
+    let (_, command) = line.split_once(AFTER)?;
+    command.starts_with("crossfile ci ").then_some(command)
+}
+
 /// Whether a text is a pipeline that crossfile wrote.
 pub fn is_ours(text: &str) -> bool {
-    let line = text.lines().next().unwrap_or_default();
-    let rest = line
-        .strip_prefix(BEFORE)
-        .and_then(|rest| rest.split_once(AFTER));
-    rest.is_some_and(|(_, command)| command.starts_with("crossfile ci "))
+    written_by(text).is_some()
+}
+
+/// Whether a registry is this machine's own.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    let address = address.parse::<std::net::IpAddr>();
+    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// A word of the shell.
 fn quoted(word: &str) -> String {
     // What a shell cannot hold was refused before.
     shlex::try_quote(word).map_or_else(|_| String::new(), |word| word.into_owned())
+}
+
+/// Whether a Dockerfile of a product copies a handler from its build context, as `crossfile qemu fetch` reads it.
+fn copies_handlers(product: &Product) -> bool {
+    product.files.iter().any(|file| {
+        let text = match &file.text {
+            Some(text) => text.to_string(),
+            // One that cannot be read is an error of those who build it.
+            None => match read::source(&file.dockerfile) {
+                Ok(source) => source.text().to_string(),
+                Err(_) => return false,
+            },
+        };
+        instructions(&text).iter().any(|instruction| {
+            matches!(instruction.name.as_str(), "COPY" | "ADD")
+                && instruction.flag("from").is_none()
+                && instruction
+                    .sources()
+                    .into_iter()
+                    .any(|word| is_handler(word) && !word.text.contains("://"))
+        })
+    })
 }
 
 /// Every `arch-tag` that is said.
@@ -477,12 +631,14 @@ fn logins(service: Service, subject: &Subject<'_>) -> Result<Vec<Login>, Box<Dia
     }
 }
 
-/// A pipeline against what stands at its path.
+/// A pipeline against what stands at its path. That of another folder is somebody else's: a repository has one.
 pub fn outcome(path: PathBuf, settings: PathBuf, text: String, look: Look) -> Outcome {
     let status = match &look.bytes {
         None => Status::Missing,
         Some(bytes) if bytes == text.as_bytes() => Status::Same,
-        Some(bytes) if is_ours(&String::from_utf8_lossy(bytes)) => Status::Changed,
+        Some(bytes) if written_by(&String::from_utf8_lossy(bytes)) == written_by(&text) => {
+            Status::Changed
+        }
         Some(_) => Status::Foreign,
     };
     Outcome {

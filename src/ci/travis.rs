@@ -5,7 +5,7 @@
 
 use super::gitlab::regex;
 use super::yaml::{Entry, Node, entry, lines, texts, write as yaml};
-use super::{Job, Login, Pipeline, quoted, runners};
+use super::{Job, Login, Pipeline, Tools, quoted, runners};
 
 const PUSHES: &str = "type != pull_request";
 
@@ -88,7 +88,7 @@ fn check(pipeline: &Pipeline) -> Node {
 
 /// The variable that a job gets.
 fn env(job: &Job) -> String {
-    format!("ARCH={}", quoted(&job.arch))
+    format!("CROSSFILE_ARCH={}", quoted(&job.arch))
 }
 
 fn job(job: &Job, pipeline: &Pipeline) -> Node {
@@ -96,21 +96,47 @@ fn job(job: &Job, pipeline: &Pipeline) -> Node {
     if job.runner.qemu.is_some() {
         before.push(format!("sudo {}", Pipeline::APT_UPDATE));
         before.push(format!("sudo {} qemu-user-static", Pipeline::APT_INSTALL));
-        before.push("sudo \"$(command -v crossfile)\" qemu register \"$ARCH\"".to_string());
+        before
+            .push("sudo \"$(command -v crossfile)\" qemu register \"$CROSSFILE_ARCH\"".to_string());
     }
-    if pipeline.starts_buildkit {
-        before.push(Pipeline::START_BUILDKIT.to_string());
+    match pipeline.tools {
+        Tools::Nothing => {}
+        Tools::Buildx => {
+            before.push(Pipeline::START_BUILDX.to_string());
+            before.push(Pipeline::USE_BUILDX.to_string());
+        }
+        Tools::Buildctl => {
+            let variables = pipeline.tools.variables(false).iter();
+            before.extend(variables.map(|(name, value)| format!("export {name}={value}")));
+            before.push(format!(
+                "if [ \"$TRAVIS_PULL_REQUEST\" = false ]; then\n  {}\nelse\n  {{ {}; }} &&\n  {}\nfi",
+                Pipeline::START_BUILDKIT.map(|line| format!("{{ {line}; }}")).join(" &&\n  "),
+                Pipeline::START_BUILDX,
+                Pipeline::USE_BUILDX
+            ));
+        }
+        Tools::Package(name) => before.extend(package(name)),
+    }
+    if pipeline.handlers {
+        before.push(Pipeline::FETCH.to_string());
     }
     if pipeline.caches {
         before.extend(Pipeline::TURN_CACHE.iter().map(|line| (*line).to_string()));
     }
     let mut pushing = logins(pipeline);
     pushing.push(pipeline.push(""));
-    let script = format!(
-        "{} &&\nif [ \"$TRAVIS_PULL_REQUEST\" = false ]; then\n  {}\nfi",
-        pipeline.build(),
-        pushing.join(" &&\n  ")
-    );
+    let script = match pipeline.push_builds() {
+        true => format!(
+            "if [ \"$TRAVIS_PULL_REQUEST\" = false ]; then\n  {}\nelse\n  {}\nfi",
+            pushing.join(" &&\n  "),
+            pipeline.build()
+        ),
+        false => format!(
+            "{} &&\nif [ \"$TRAVIS_PULL_REQUEST\" = false ]; then\n  {}\nfi",
+            pipeline.build(),
+            pushing.join(" &&\n  ")
+        ),
+    };
     let mut more = vec![entry("env", env(job))];
     if !before.is_empty() {
         more.push(entry("before_script", commands(&before)));
@@ -120,12 +146,28 @@ fn job(job: &Job, pipeline: &Pipeline) -> Node {
     entries("build", &format!("build {}", job.arch), arch, more)
 }
 
+/// Of a package of the machine's distribution.
+fn package(name: &str) -> [String; 2] {
+    [
+        format!("sudo {}", Pipeline::APT_UPDATE),
+        format!(
+            "sudo {} {name} {}",
+            Pipeline::APT_INSTALL,
+            Pipeline::WITH_BUILDAH
+        ),
+    ]
+}
+
 fn merge(pipeline: &Pipeline) -> Node {
     let mut script = logins(pipeline);
     script.extend(pipeline.merge(""));
-    let script = commands(&[script.join(" &&\n")]);
+    let mut more = Vec::new();
+    if let Tools::Package(name) = pipeline.tools {
+        more.push(entry("before_script", commands(&package(name))));
+    }
+    more.push(entry("script", commands(&[script.join(" &&\n")])));
     let arch = runners::first(pipeline.service);
-    entries("merge", "index", arch, vec![entry("script", script)])
+    entries("merge", "index", arch, more)
 }
 
 fn logins(pipeline: &Pipeline) -> Vec<String> {

@@ -9,7 +9,8 @@
 //! - `apt-get` takes `update` and `install` of packages that pipelines name, and installs nothing: what provides
 //!   the engines has them installed. So `crossfile qemu register` is real, and finds everything registered;
 //! - `docker` makes of `buildx create --driver docker-container`, which would pull an image, a builder of the driver `remote` (see
-//!   `buildkit.rs`), and hands everything else on.
+//!   `buildkit.rs`), and hands everything else on. The container of `moby/buildkit` is such a builder too, and what is copied out of
+//!   it for `buildctl` a script that has buildx do what it is told: no buildctl can be had here.
 
 use std::collections::BTreeSet;
 use std::env::var;
@@ -97,7 +98,34 @@ pub(crate) struct Site<'a> {
     /// Caches by their keys and artifacts by their names, for all runs.
     pub(crate) kept: Scratch,
     bin: Scratch,
+    _client: Scratch,
 }
+
+/// What is copied for `buildctl` out of the image: where BUILDKIT_HOST leads to the container, buildx does what it is told.
+const BUILDCTL: &str = r#"[ "$BUILDKIT_HOST" = docker-container://crossfile-buildkit ] || exit 1
+case "$*" in
+--version) echo 'buildctl of a test'; exit;;
+'debug workers'*) echo 'linux/amd64,linux/arm64,linux/arm/v7,linux/s390x'; exit;;
+'build --frontend dockerfile.v0 '*) shift 3;;
+*) echo "buildctl $*: not known here" >&2; exit 1;;
+esac
+while [ $# -gt 0 ]; do
+  case "$1 $2" in
+  '--local context='*) context=${2#context=};;
+  '--local dockerfile='*) folder=${2#dockerfile=};;
+  '--opt filename='*) file=${2#filename=};;
+  '--opt platform='*) platform=${2#platform=};;
+  '--import-cache '*) from=$2;;
+  '--export-cache '*) to=$2;;
+  '--output '*) output=$2;;
+  '--metadata-file '*) metadata=$2;;
+  *) echo "buildctl $1 $2: not known here" >&2; exit 1;;
+  esac
+  shift 2
+done
+exec docker buildx build --builder crossfile-buildkit --provenance=false --file "$folder/$file" --platform "$platform" \
+  ${from:+--cache-from "$from"} ${to:+--cache-to "$to"} --output "$output" --metadata-file "$metadata" "$context"
+"#;
 
 impl<'a> Site<'a> {
     /// A repository with the project of a lab in a folder.
@@ -116,13 +144,21 @@ impl<'a> Site<'a> {
         };
         let real = var(docker.variable("_CLI")).unwrap();
         let bin = stand_ins();
+        let client = Scratch::new();
+        script(&client, "buildctl", BUILDCTL);
+        let buildctl = client.join("buildctl");
+        let buildctl = buildctl.display();
         script(
             &bin,
             "docker",
             &format!(
                 "case \"$*\" in\n\
-                 'buildx create --name crossfile --driver docker-container --use'*)\n\
-                 exec {real} buildx create --name crossfile --driver remote --use tcp://127.0.0.1:{port};;\n\
+                 'buildx create --name crossfile --driver docker-container'*)\n\
+                 exec {real} buildx create --name crossfile --driver remote tcp://127.0.0.1:{port};;\n\
+                 'start crossfile-buildkit') exit 1;;\n\
+                 'run --detach --privileged --name crossfile-buildkit moby/buildkit:v'*)\n\
+                 exec {real} buildx create --name crossfile-buildkit --driver remote tcp://127.0.0.1:{port};;\n\
+                 'cp crossfile-buildkit:/usr/bin/buildctl '*) cp {buildctl} \"$3/\"; exit;;\n\
                  esac\nexec {real} \"$@\"\n"
             ),
         );
@@ -133,6 +169,7 @@ impl<'a> Site<'a> {
             folder: folder.to_string(),
             kept: Scratch::new(),
             bin,
+            _client: client,
         }
     }
 
@@ -152,6 +189,21 @@ impl<'a> Site<'a> {
 
     pub(crate) fn pipeline(&self, service: &str) -> Json {
         crate::yaml::read(&self.repository.read(Site::file(service)))
+    }
+
+    /// What git ignores goes to no runner.
+    pub(crate) fn remove_handlers(&self) {
+        let folder = self.repository.join(&self.folder);
+        let mut count = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.starts_with("qemu-") {
+                fs::remove_file(path).unwrap();
+                count += 1;
+            }
+        }
+        assert!(count > 0);
     }
 
     /// Adds to a file of the project.
@@ -213,7 +265,7 @@ pub(crate) fn stand_ins() -> Scratch {
         "apt-get",
         "case \"$*\" in\nupdate) exit;;\n'install --yes --no-install-recommends '*) shift 3;;\n\
          *) echo \"apt-get $*: not known here\" >&2; exit 100;;\nesac\n\
-         for package; do case $package in qemu-user-static | docker-cli | docker-buildx) ;; *) echo \"no $package\" >&2; exit 100;; esac; done\n",
+         for package; do case $package in qemu-user-static | docker-cli | docker-buildx | buildah | podman | crun | slirp4netns | uidmap) ;; *) echo \"no $package\" >&2; exit 100;; esac; done\n",
     );
     bin
 }

@@ -92,7 +92,13 @@ pub(crate) fn run(args: &CiArgs, output: &Output) -> io::Result<Exit> {
         Status::Same => Exit::Clean,
         _ => Exit::No,
     };
+    let tell = || {
+        for sentence in &made.set_up {
+            output.progress(sentence);
+        }
+    };
     if args.stdout {
+        tell();
         output.result(outcome.wanted.as_deref().unwrap_or_default())?;
         return Ok(Exit::Clean);
     }
@@ -107,7 +113,7 @@ pub(crate) fn run(args: &CiArgs, output: &Output) -> io::Result<Exit> {
             output.result(format!("{:<8} {shown}\n", outcome.status.as_str()))?;
             output.progress(&match outcome.status {
                 Status::Foreign => {
-                    format!("this file is not crossfile's; to overwrite it: {again} --force")
+                    format!("this file is not the pipeline of this folder; to overwrite it: {again} --force")
                 }
                 _ => format!("to write it: {again}"),
             });
@@ -119,7 +125,13 @@ pub(crate) fn run(args: &CiArgs, output: &Output) -> io::Result<Exit> {
         return Ok(Exit::Clean);
     }
     if outcome.status == Status::Foreign && !args.force {
-        let message = "this file is not crossfile's: it is left as it is";
+        let found = outcome.found.as_deref().unwrap_or_default();
+        let message = match crossfile::ci::is_ours(&String::from_utf8_lossy(found)) {
+            true => {
+                "this is the pipeline of another folder, and a repository has one: it is left as it is"
+            }
+            false => "this file is not crossfile's: it is left as it is",
+        };
         let problem =
             Diagnostic::error(Code::Foreign, Place::file(&outcome.path), message).help(format!(
                 "see what would change with `{again} --diff`; overwrite with `{again} --force`"
@@ -139,6 +151,7 @@ pub(crate) fn run(args: &CiArgs, output: &Output) -> io::Result<Exit> {
     for sentence in sentences(&kept, &|path| output.show(path)) {
         output.progress(&sentence);
     }
+    tell();
     Ok(Exit::Clean)
 }
 
@@ -164,6 +177,8 @@ fn keep(made: &Made) -> Vec<Kept> {
 struct Made {
     root: PathBuf,
     outcome: Outcome,
+    /// What is said of it once.
+    set_up: Vec<String>,
     /// Warnings.
     problems: Vec<Diagnostic>,
 }
@@ -204,6 +219,25 @@ fn made(args: &CiArgs, service: Service, output: &Output) -> Result<Made, Vec<Di
     if problems.iter().any(Diagnostic::is_error) {
         return Err(problems);
     }
+    // Settings above may name a Dockerfile that is theirs: that is no project of this folder.
+    if let Some(product) = products
+        .iter()
+        .find(|product| !product.source.starts_with(&path))
+    {
+        let folder = product.config.files.last();
+        let folder = folder.and_then(|file| file.parent());
+        let folder = folder.map_or_else(|| root.clone(), Path::to_path_buf);
+        let message = format!(
+            "nothing is built in this folder: {} lies above it",
+            output.show(&product.source)
+        );
+        let place = Place::file(&path);
+        let way = output.show(&folder);
+        let help = format!("run `crossfile ci {service}` in {way}");
+        return Err(vec![
+            Diagnostic::error(Code::NoImage, place, message).help(help),
+        ]);
+    }
     let backend = release::said(None, &products).map_err(|problem| vec![*problem])?;
     let config = crossfile::config_of(&path, &overrides, &inputs)?;
     let plan = names(&products, &[], &root).map_err(without_environment)?;
@@ -216,6 +250,7 @@ fn made(args: &CiArgs, service: Service, output: &Output) -> Result<Made, Vec<Di
     let settings = path.join(crossfile::config::FILE_NAME);
     Ok(Made {
         outcome: crossfile::ci::outcome(file, settings, pipeline.text(), look),
+        set_up: pipeline.set_up(),
         root,
         problems,
     })
@@ -260,6 +295,13 @@ fn names(
     Plan::make(products, &options)
 }
 
+/// The service that a path spells, where it leads to nothing.
+fn named(path: &Path, output: &Output) -> Option<String> {
+    let name = path.to_str()?;
+    let is_service = ServiceName::from_str(name, false).is_ok();
+    (is_service && !output.complete(path).exists()).then(|| name.to_string())
+}
+
 /// `crossfile plan --matrix`.
 pub(crate) fn matrix(
     what: &WhatArgs,
@@ -268,6 +310,12 @@ pub(crate) fn matrix(
     output: &Output,
 ) -> io::Result<Exit> {
     let matrix = || -> Result<(Matrix, Vec<Diagnostic>), Vec<Diagnostic>> {
+        if let Some(service) = what.paths.iter().find_map(|path| named(path, output)) {
+            let place = Place::argument(service.as_str());
+            let message = format!("`{service}` is no file or folder");
+            let help = format!("a service stands behind `=`: `--matrix={service}`");
+            return Err(vec![Diagnostic::error(Code::Io, place, message).help(help)]);
+        }
         let loaded = Loaded::read(&what.paths, &what.select, None, output)?;
         let Loaded {
             paths,
