@@ -413,7 +413,10 @@ fn the_action_installs_registers_and_runs() {
             vec![("bin", "./no-such-program"), ("args", "")],
             Err("no-such-program"),
         ),
-        (vec![("bin", "no-such-program"), ("args", "")], Err("exit 1")),
+        (
+            vec![("bin", "no-such-program"), ("args", "")],
+            Err("exit 1"),
+        ),
     ] {
         let done = github::action(&scratch, &action, &inputs, &mut ran);
         match (done, wanted) {

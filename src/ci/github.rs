@@ -384,7 +384,11 @@ fn merge(pipeline: &Pipeline) -> Vec<Entry> {
 
 /// Whether the token of the run pushes.
 fn pushes_to_github(pipeline: &Pipeline) -> bool {
-    pipeline.logins.iter().any(|login| login.password.is_none())
+    let is_token = |login: &Login| match &login.password {
+        None => true,
+        Some(name) => name == "GITHUB_TOKEN",
+    };
+    pipeline.logins.iter().any(is_token)
 }
 
 fn logins(pipeline: &Pipeline, condition: Option<&str>) -> Vec<Node> {

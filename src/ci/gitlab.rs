@@ -40,7 +40,7 @@ fn rule(condition: String) -> Node {
 }
 
 /// A pattern as a regular expression in which everything but letters and digits is spelled by its number.
-pub(super) fn regex(name: &str) -> String {
+fn regex(name: &str) -> String {
     let mut out = String::new();
     let mut chars = name.chars().peekable();
     while let Some(c) = chars.next() {

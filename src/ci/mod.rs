@@ -388,8 +388,9 @@ impl Pipeline {
     const USE_BUILDX: &str = "docker buildx use crossfile";
 
     /// BuildKit in a container, and its client out of the same image.
-    const START_BUILDKIT: [&str; 2] = [
+    const START_BUILDKIT: [&str; 3] = [
         "docker start crossfile-buildkit >/dev/null 2>&1 || docker run --detach --privileged --name crossfile-buildkit moby/buildkit:v0.23.2",
+        "timeout 60 sh -c 'until docker exec crossfile-buildkit buildctl debug workers >/dev/null 2>&1; do sleep 1; done'",
         "docker cp crossfile-buildkit:/usr/bin/buildctl \"$HOME/.crossfile/bin/\"",
     ];
 

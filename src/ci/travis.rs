@@ -3,7 +3,6 @@
 //! Jobs hand no files on, so images go by the tags of their architectures. A command of `script` that fails does not stop the
 //! next: what belongs together is one command.
 
-use super::gitlab::regex;
 use super::yaml::{Entry, Node, entry, lines, texts, write as yaml};
 use super::{Job, Login, Pipeline, Tools, quoted, runners};
 
@@ -15,13 +14,13 @@ pub(super) fn write(pipeline: &Pipeline) -> String {
         pipeline
             .branches
             .iter()
-            .map(|name| format!("branch =~ ^{}$", regex(name))),
+            .map(|name| format!("branch =~ ^{}$", expression(name))),
     );
     runs.extend(
         pipeline
             .git_tags
             .iter()
-            .map(|name| format!("tag =~ ^{}$", regex(name))),
+            .map(|name| format!("tag =~ ^{}$", expression(name))),
     );
     let mut before = vec!["export PATH=\"$HOME/.crossfile/bin:$PATH\"".to_string()];
     if !pipeline.folder.is_empty() {
@@ -84,6 +83,24 @@ fn check(pipeline: &Pipeline) -> Node {
     let script = vec![entry("script", commands(&pipeline.checks(false)))];
     let arch = runners::first(pipeline.service);
     entries("check", "generated files are right", arch, script)
+}
+
+/// A pattern as an expression of Ruby, in which other characters are spelled otherwise than for GitLab.
+fn expression(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        match c {
+            '*' | '/' | '.' | '-' | '_' => out.push(c),
+            c if c.is_ascii_alphanumeric() => out.push(c),
+            c if c.is_ascii() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if u32::from(c) <= 0xffff => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+        }
+    }
+    let any = out.replace('.', "\\.").replace('/', "\\/");
+    any.replace("**", "\u{0}")
+        .replace('*', "[^\\/]*")
+        .replace('\u{0}', ".*")
 }
 
 /// The variable that a job gets.

@@ -156,6 +156,7 @@ impl<'a> Site<'a> {
                  'buildx create --name crossfile --driver docker-container'*)\n\
                  exec {real} buildx create --name crossfile --driver remote tcp://127.0.0.1:{port};;\n\
                  'start crossfile-buildkit') exit 1;;\n\
+                 'exec crossfile-buildkit buildctl debug workers') exit;;\n\
                  'run --detach --privileged --name crossfile-buildkit moby/buildkit:v'*)\n\
                  exec {real} buildx create --name crossfile-buildkit --driver remote tcp://127.0.0.1:{port};;\n\
                  'cp crossfile-buildkit:/usr/bin/buildctl '*) cp {buildctl} \"$3/\"; exit;;\n\
