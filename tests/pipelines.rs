@@ -411,11 +411,11 @@ fn the_action_installs_registers_and_runs() {
         (vec![("bin", "true"), ("args", "")], Ok(())),
         (
             vec![("bin", "./no-such-program"), ("args", "")],
-            Err("no-such-program"),
+            Err("bin: ./no-such-program is no program\n"),
         ),
         (
             vec![("bin", "no-such-program"), ("args", "")],
-            Err("exit 1"),
+            Err("bin: no-such-program is not on PATH\n"),
         ),
     ] {
         let done = github::action(&scratch, &action, &inputs, &mut ran);
