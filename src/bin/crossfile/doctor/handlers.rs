@@ -29,7 +29,11 @@ pub(super) fn look(subject: &Subject<'_>, wanted: &Wanted<'_>) -> Vec<Part> {
         return parts;
     };
     let inputs = subject.output.inputs();
-    let cache = Cache::new(crate::release::cache(&inputs).join("crossfile/handlers"));
+    // Nothing is put into it.
+    let cache = match crate::release::cache(&inputs) {
+        Some(folder) => Cache::new(folder.join("crossfile/handlers")),
+        None => Cache::passing(std::env::temp_dir().join("crossfile-none")),
+    };
     let report = fetch(
         &needs.needs,
         &Fetching {
