@@ -27,7 +27,6 @@ use crate::template::{Dialect, Missing, Template, Traced};
 pub(crate) use context::DiskContext;
 #[cfg(feature = "registry")]
 pub(crate) use context::{Ignore, glob};
-#[cfg(feature = "registry")]
 pub(crate) use handlers::is_handler;
 pub(crate) use silence::{check_allowances, is_silenced};
 pub(crate) use unused::Declarations;
