@@ -813,7 +813,7 @@ fn an_index_takes_no_image_of_another_repository_by_digest() {
     for other in ["evil.example/x@", "acme/other@", "acme/nginx:latest@"] {
         scratch.write(
             "project/pushed.json",
-            &right.replacen("acme/nginx@", other, 1),
+            right.replacen("acme/nginx@", other, 1),
         );
         let refused = run(&scratch, &manifest);
         assert_eq!(refused.status, 2, "{other}");
@@ -888,7 +888,7 @@ fn a_release_without_its_engine_ends_with_the_way_to_doctor() {
     let daemon = "ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock.";
     scratch.write(
         "bin/hook",
-        &format!("echo '{daemon} Is the docker daemon running?' >&2; exit 1\n"),
+        format!("echo '{daemon} Is the docker daemon running?' >&2; exit 1\n"),
     );
     let gone = run(&scratch, &["release"]);
     assert_eq!(gone.status, 2);
