@@ -873,7 +873,7 @@ fn handlers_in_images(docker: Docker, name: &str) {
             .concat(),
         );
         let lines: Vec<&str> = said.lines().collect();
-        assert_eq!(lines[..2], [machine, "755"], "{said}");
+        assert_eq!(lines[..2], [machine, "555"], "{said}");
         let sum = lines[2].split(' ').next().unwrap();
         assert!(lab.scratch.read("crossfile.lock").contains(sum), "{said}");
     }
