@@ -129,7 +129,7 @@ pub fn write(target: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Diagnostic> {
     replace(target, bytes.as_ref()).map_err(|error| unwritable(target, &error))
 }
 
-/// Tries whether [`write`] could make a file: makes its folders, and a temporary file beside it that is gone again.
+/// Tries whether [`write()`] could make a file: makes its folders, and a temporary file beside it that is gone again.
 ///
 /// # Errors
 /// The file cannot be written.

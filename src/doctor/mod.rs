@@ -1,7 +1,7 @@
 //! Whether a machine is ready for a release, part by part, with what mends each part.
 //!
 //! [`machine`] asks the programs of a backend through the trait [`Machine`] and judges their answers; what they reach, as daemons and
-//! builders, is asked through them. [`clock`], [`space`] and [`registry`] judge single answers. Nothing here changes anything.
+//! builders, is asked through them. [`clock`], [`space`] and `registry` judge single answers. Nothing here changes anything.
 
 mod buildah;
 mod builder;
