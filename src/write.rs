@@ -60,6 +60,12 @@ impl Inside {
             if let Err(error) = fs::metadata(path)
                 && is_absent(&error)
             {
+                // What it would lead to is not there, but the folder of that may be.
+                let wanted = fs::read_link(path).ok();
+                let wanted = wanted.and_then(|link| Some(path.parent()?.join(link)));
+                if wanted.is_none_or(|wanted| self.beside(&wanted).is_none()) {
+                    return Err(outside("this link"));
+                }
                 let message = "this link leads to nothing";
                 let problem = Diagnostic::error(Code::Io, Place::file(path), message);
                 return Err(problem.help("remove it, or make what it leads to"));
